@@ -1,0 +1,168 @@
+#include "base/file.hpp"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+
+#include "base/error.hpp"
+#include "base/text.hpp"
+
+namespace dash {
+
+UniqueFd::~UniqueFd() {
+  if (fd_ >= 0) ::close(fd_);
+}
+
+UniqueFd open_file(const fs::path& path, int flags, mode_t mode) {
+  return open_at(AT_FDCWD, path.string(), flags, mode, path.string());
+}
+
+UniqueFd open_at(int directory, const std::string& name, int flags, mode_t mode, std::string_view shown) {
+  for (;;) {
+    UniqueFd fd(::openat(directory, name.c_str(), flags | O_CLOEXEC, mode));
+    if (fd) return fd;
+    if (errno != EINTR) throw system_error(concat("cannot open ", shown), errno);
+  }
+}
+
+FileSource::FileSource(const fs::path& path) : path_(path), fd_(open_file(path, O_RDONLY)) {}
+
+std::size_t FileSource::read(MutableBytes buffer) { return FdSource(fd_.get(), path_.string()).read(buffer); }
+
+void FileSource::restart() {
+  if (::lseek(fd_.get(), 0, SEEK_SET) < 0) throw system_error(concat("cannot rewind ", path_.string()), errno);
+}
+
+std::string read_file(const fs::path& path, std::uint64_t limit) {
+  FileSource source(path);
+  std::string content;
+  std::vector<std::byte> buffer(std::size_t{64} * 1024);
+  while (const auto count = source.read(buffer)) {
+    content.append(as_text(Bytes(buffer).first(count)));
+    if (content.size() > limit)
+      throw Error(ErrorCode::invalid_input, concat(path.string(), " is larger than ", human_size(limit)));
+  }
+  return content;
+}
+
+std::optional<std::string> read_file_if_exists(const fs::path& path, std::uint64_t limit) {
+  struct stat info {};
+  if (::stat(path.c_str(), &info) != 0) {
+    if (errno == ENOENT || errno == ENOTDIR) return std::nullopt;
+    throw system_error(concat("cannot read ", path.string()), errno);
+  }
+  return read_file(path, limit);
+}
+
+void write_file_atomic(const fs::path& path, std::string_view content, mode_t mode) {
+  TempFile file(path.has_parent_path() ? path.parent_path() : fs::path("."));
+  file.write(as_bytes(content));
+  file.commit(path, mode);
+  sync_directory(path.has_parent_path() ? path.parent_path() : fs::path("."));
+}
+
+void sync_directory(const fs::path& directory) {
+  const auto fd = open_file(directory, O_RDONLY | O_DIRECTORY);
+  if (::fsync(fd.get()) != 0 && errno != EINVAL)
+    throw system_error(concat("cannot sync ", directory.string()), errno);
+}
+
+void make_directories(const fs::path& directory, mode_t mode) {
+  if (directory.empty() || ::mkdir(directory.c_str(), mode) == 0) return;
+  if (errno == ENOENT) {
+    make_directories(directory.parent_path(), mode);
+    if (::mkdir(directory.c_str(), mode) == 0 || errno == EEXIST) return;
+  }
+  struct stat info {};
+  if (errno == EEXIST && ::stat(directory.c_str(), &info) == 0 && S_ISDIR(info.st_mode)) return;
+  throw system_error(concat("cannot make the directory ", directory.string()), errno);
+}
+
+namespace {
+
+// Removes `name` below the open directory `parent`; `shown` is the full path for messages.
+void remove_at(int parent, const std::string& name, const std::string& shown) {
+  if (::unlinkat(parent, name.c_str(), 0) == 0 || errno == ENOENT) return;
+  if (errno != EISDIR && errno != EPERM) throw system_error(concat("cannot remove ", shown), errno);
+  const int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+  UniqueFd fd(::openat(parent, name.c_str(), flags));
+  if (!fd && errno == EACCES && ::fchmodat(parent, name.c_str(), 0700, 0) == 0)
+    fd = UniqueFd(::openat(parent, name.c_str(), flags));
+  if (!fd) throw system_error(concat("cannot remove ", shown), errno);
+  const int stream_fd = ::fcntl(fd.get(), F_DUPFD_CLOEXEC, 0);
+  DIR* stream = stream_fd < 0 ? nullptr : ::fdopendir(stream_fd);
+  if (stream == nullptr) throw system_error(concat("cannot list ", shown), errno);
+  std::vector<std::string> names;
+  while (const dirent* entry = ::readdir(stream)) {
+    const std::string_view child = entry->d_name;
+    if (child != "." && child != "..") names.emplace_back(child);
+  }
+  ::closedir(stream);
+  if (!names.empty() && ::faccessat(parent, name.c_str(), W_OK | X_OK, AT_EACCESS) != 0) ::fchmod(fd.get(), 0700);
+  for (const auto& child : names) remove_at(fd.get(), child, concat(shown, '/', child));
+  if (::unlinkat(parent, name.c_str(), AT_REMOVEDIR) != 0 && errno != ENOENT)
+    throw system_error(concat("cannot remove ", shown), errno);
+}
+
+}  // namespace
+
+void remove_tree(const fs::path& path) { remove_at(AT_FDCWD, path.string(), path.string()); }
+
+TempFile::TempFile(const fs::path& directory) {
+  std::string name = (directory / ".tmp-XXXXXX").string();
+  fd_ = UniqueFd(::mkostemp(name.data(), O_CLOEXEC));
+  if (!fd_) throw system_error(concat("cannot make a temporary file in ", directory.string()), errno);
+  path_ = name;
+}
+
+TempFile::~TempFile() {
+  if (fd_) ::unlink(path_.c_str());
+}
+
+void TempFile::write(Bytes bytes) { FdSink(fd_.get(), path_.string()).write(bytes); }
+
+void TempFile::commit(const fs::path& destination, mode_t mode) {
+  if (::fchmod(fd_.get(), mode) != 0 || ::fsync(fd_.get()) != 0)
+    throw system_error(concat("cannot write ", destination.string()), errno);
+  if (::rename(path_.c_str(), destination.c_str()) != 0)
+    throw system_error(concat("cannot write ", destination.string()), errno);
+  fd_.reset();
+}
+
+TempDirectory::TempDirectory(const fs::path& parent) {
+  std::string name = (parent / "tmp-XXXXXX").string();
+  if (::mkdtemp(name.data()) == nullptr)
+    throw system_error(concat("cannot make a temporary directory in ", parent.string()), errno);
+  path_ = name;
+}
+
+TempDirectory::~TempDirectory() {
+  if (path_.empty()) return;
+  try {
+    remove_tree(path_);
+  } catch (const Error&) {  // what is left in a temporary place is removed by the next gc
+  }
+}
+
+FileLock FileLock::acquire(const fs::path& path, Kind kind) {
+  auto fd = open_file(path, O_RDWR | O_CREAT, 0644);
+  while (::flock(fd.get(), kind == Kind::shared ? LOCK_SH : LOCK_EX) != 0)
+    if (errno != EINTR) throw system_error(concat("cannot lock ", path.string()), errno);
+  return FileLock(std::move(fd));
+}
+
+std::optional<FileLock> FileLock::try_acquire(const fs::path& path, Kind kind) {
+  auto fd = open_file(path, O_RDWR | O_CREAT, 0644);
+  while (::flock(fd.get(), (kind == Kind::shared ? LOCK_SH : LOCK_EX) | LOCK_NB) != 0) {
+    if (errno == EWOULDBLOCK) return std::nullopt;
+    if (errno != EINTR) throw system_error(concat("cannot lock ", path.string()), errno);
+  }
+  return FileLock(std::move(fd));
+}
+
+}  // namespace dash

@@ -1,0 +1,242 @@
+#include "base/process.hpp"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <csignal>
+#include <cstring>
+
+#include "base/error.hpp"
+#include "base/file.hpp"
+#include "base/text.hpp"
+
+namespace dash {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+constexpr std::size_t kTailLimit = std::size_t{8} * 1024;
+constexpr std::size_t kLineLimit = std::size_t{64} * 1024;
+constexpr auto kTermGrace = std::chrono::milliseconds(500);
+
+struct Pipe {
+  UniqueFd read, write;
+  Pipe() {
+    std::array<int, 2> fds{};
+    if (::pipe2(fds.data(), O_CLOEXEC) != 0) throw system_error("cannot make a pipe", errno);
+    read = UniqueFd(fds[0]);
+    write = UniqueFd(fds[1]);
+  }
+};
+
+std::vector<char*> c_strings(const std::vector<std::string>& words) {
+  std::vector<char*> out;
+  out.reserve(words.size() + 1);
+  for (const auto& word : words) out.push_back(const_cast<char*>(word.c_str()));
+  out.push_back(nullptr);
+  return out;
+}
+
+std::string_view search_path(const std::vector<std::string>& environment) {
+  for (const auto& entry : environment)
+    if (entry.starts_with("PATH=")) return std::string_view(entry).substr(5);
+  return "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+}
+
+// Cuts a stream into lines for a callback.
+class LineSplitter {
+ public:
+  explicit LineSplitter(const std::function<void(std::string_view)>& callback) : callback_(callback) {}
+  void add(std::string_view bytes) {
+    if (!callback_) return;
+    held_ += bytes;
+    std::size_t start = 0;
+    for (auto at = held_.find('\n'); at != std::string::npos; at = held_.find('\n', start)) {
+      auto line = std::string_view(held_).substr(start, at - start);
+      if (line.ends_with('\r')) line.remove_suffix(1);
+      callback_(line);
+      start = at + 1;
+    }
+    held_.erase(0, start);
+    if (held_.size() > kLineLimit) flush();
+  }
+  void flush() {
+    if (callback_ && !held_.empty()) callback_(held_);
+    held_.clear();
+  }
+
+ private:
+  const std::function<void(std::string_view)>& callback_;
+  std::string held_;
+};
+
+void append_tail(std::string& tail, std::string_view bytes) {
+  tail += bytes;
+  if (tail.size() <= 2 * kTailLimit) return;
+  tail.erase(0, tail.size() - kTailLimit);
+}
+
+// Runs in the child between fork and exec: async-signal-safe calls only. Reports errno through `report`.
+[[noreturn]] void exec_child(const ProcessOptions& options, const char* program, char* const* argv, char* const* envp,
+                             pid_t parent, int in, int out, int err, int report) {
+  ::setpgid(0, 0);
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (::getppid() != parent) ::_exit(127);
+  sigset_t none;
+  sigemptyset(&none);
+  ::sigprocmask(SIG_SETMASK, &none, nullptr);
+  for (const int signal : {SIGINT, SIGTERM, SIGPIPE, SIGHUP, SIGQUIT}) ::signal(signal, SIG_DFL);
+  bool ok = ::dup2(in, 0) >= 0 && ::dup2(out, 1) >= 0 && ::dup2(err, 2) >= 0;
+  for (const int fd : options.inherit) ok = ok && ::fcntl(fd, F_SETFD, 0) == 0;
+  if (ok && !options.directory.empty()) ok = ::chdir(options.directory.c_str()) == 0;
+  if (ok) ::execve(program, argv, envp);
+  const int error = errno;
+  [[maybe_unused]] const auto count = ::write(report, &error, sizeof error);
+  ::_exit(127);
+}
+
+// Sends SIGTERM to the group once `stop` is requested, SIGKILL when it outlives the grace period.
+class Stopper {
+ public:
+  Stopper(pid_t group, std::stop_token stop) : group_(group), stop_(std::move(stop)) {}
+  void poll() {
+    if (!stop_.stop_requested()) return;
+    if (!terminated_) {
+      terminated_ = Clock::now();
+      ::kill(-group_, SIGTERM);
+    } else if (Clock::now() - *terminated_ > kTermGrace) {
+      ::kill(-group_, SIGKILL);
+    }
+  }
+  bool stopped() const { return terminated_.has_value(); }
+
+ private:
+  pid_t group_;
+  std::stop_token stop_;
+  std::optional<Clock::time_point> terminated_;
+};
+
+}  // namespace
+
+std::optional<fs::path> find_program(std::string_view name, std::string_view search_path) {
+  if (contains(name, "/"))
+    return ::access(std::string(name).c_str(), X_OK) == 0 ? std::optional(fs::path(std::string(name))) : std::nullopt;
+  for (const auto directory : split(search_path, ':')) {
+    const auto candidate = fs::path(directory.empty() ? "." : std::string(directory)) / std::string(name);
+    boost::system::error_code ignored;
+    if (::access(candidate.c_str(), X_OK) == 0 && !fs::is_directory(candidate, ignored)) return candidate;
+  }
+  return std::nullopt;
+}
+
+ProcessResult run_process(const ProcessOptions& options, std::stop_token stop) {
+  const auto program = find_program(options.argv.at(0), search_path(options.environment));
+  if (!program)
+    throw Error(ErrorCode::not_found, concat("the program ", quoted(options.argv[0]), " is not installed"))
+        .with_hint("run 'dash-build doctor' to see what this host lacks and how to get it");
+
+  Pipe input, output, errors, report;
+  const auto argv = c_strings(options.argv);
+  const auto environment = c_strings(options.environment);
+  const pid_t parent = ::getpid();
+  const pid_t child = ::fork();
+  if (child < 0) throw system_error(concat("cannot start ", options.argv[0]), errno);
+  if (child == 0)
+    exec_child(options, program->c_str(), argv.data(), environment.data(), parent, input.read.get(),
+               output.write.get(), errors.write.get(), report.write.get());
+  ::setpgid(child, child);
+  input.read.reset();
+  output.write.reset();
+  errors.write.reset();
+  report.write.reset();
+
+  int exec_error = 0;
+  if (::read(report.read.get(), &exec_error, sizeof exec_error) == sizeof exec_error) {
+    ::waitpid(child, nullptr, 0);
+    throw system_error(concat("cannot start ", program->string()), exec_error);
+  }
+
+  ProcessResult result;
+  LineSplitter out_lines(options.on_stdout), err_lines(options.on_stderr);
+  Stopper stopper(child, stop);
+  std::string_view pending = options.input;
+  if (pending.empty()) input.write.reset();
+  else ::fcntl(input.write.get(), F_SETFL, O_NONBLOCK);
+  std::vector<char> buffer(kLineLimit);
+  std::exception_ptr failure;
+  auto drain = [&](UniqueFd& fd, auto&& deliver) {
+    const auto count = ::read(fd.get(), buffer.data(), buffer.size());
+    if (count < 0 && (errno == EINTR || errno == EAGAIN)) return;
+    if (count <= 0) return fd.reset();
+    const std::string_view bytes(buffer.data(), static_cast<std::size_t>(count));
+    try {
+      deliver(bytes);
+    } catch (...) {  // a callback failed: end the child, then rethrow below
+      if (!failure) failure = std::current_exception();
+      ::kill(-child, SIGKILL);
+    }
+  };
+  while (output.read || errors.read) {
+    std::array<pollfd, 3> fds = {{{output.read.get(), POLLIN, 0}, {errors.read.get(), POLLIN, 0},
+                                  {input.write.get(), POLLOUT, 0}}};
+    const int ready = ::poll(fds.data(), fds.size(), 50);
+    stopper.poll();
+    if (ready <= 0) {
+      // Both streams may be held open by a grandchild in another group; the child's end decides then.
+      if (stopper.stopped() && ::waitpid(child, nullptr, WNOHANG | WNOWAIT) == child) break;
+      continue;
+    }
+    if (fds[0].revents != 0)
+      drain(output.read, [&](std::string_view bytes) {
+        if (options.on_stdout_bytes) return options.on_stdout_bytes(bytes);
+        append_tail(result.tail, bytes);
+        out_lines.add(bytes);
+      });
+    if (fds[1].revents != 0)
+      drain(errors.read, [&](std::string_view bytes) {
+        append_tail(result.tail, bytes);
+        err_lines.add(bytes);
+      });
+    if (fds[2].revents != 0) {
+      const auto count = ::write(input.write.get(), pending.data(), pending.size());
+      if (count > 0) pending.remove_prefix(static_cast<std::size_t>(count));
+      if (pending.empty() || (count < 0 && errno != EAGAIN && errno != EINTR)) input.write.reset();
+    }
+  }
+  int status = 0;
+  for (;;) {
+    const pid_t done = ::waitpid(child, &status, WNOHANG);
+    if (done == child) break;
+    if (done < 0 && errno != EINTR) throw system_error(concat("cannot wait for ", options.argv[0]), errno);
+    stopper.poll();
+    if (done == 0) ::usleep(1000);  // it closed its streams and is about to exit, or runs on without them
+  }
+  if (failure) std::rethrow_exception(failure);
+  if (stopper.stopped()) throw Error(ErrorCode::canceled, concat(options.argv[0], " was stopped"));
+  out_lines.flush();
+  err_lines.flush();
+  if (result.tail.size() > kTailLimit) result.tail.erase(0, result.tail.size() - kTailLimit);
+  result.signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+  result.exit_code = result.signal != 0 ? 128 + result.signal : WEXITSTATUS(status);
+  return result;
+}
+
+std::string run_checked(ProcessOptions options, std::stop_token stop) {
+  std::string output;
+  options.on_stdout_bytes = [&](std::string_view bytes) { output += bytes; };
+  const auto result = run_process(options, std::move(stop));
+  if (!result.ok())
+    throw Error(ErrorCode::step_failed,
+                concat("'", shell_join(options.argv), "' failed with exit code ", result.exit_code))
+        .with_output(result.tail);
+  return output;
+}
+
+}  // namespace dash

@@ -1,0 +1,50 @@
+// Running other programs: argument vectors (never a shell), streamed output, cancellation, no orphans.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/path.hpp"
+
+namespace dash {
+
+struct ProcessOptions {
+  std::vector<std::string> argv;  // argv[0] is looked up in PATH of `environment` unless it has a slash
+  std::vector<std::string> environment;  // "NAME=value"; the complete environment of the child
+  fs::path directory;                    // empty: the caller's
+  std::string input;                     // given on standard input; the child sees end of file after it
+  // Called with each whole line (no newline) of standard output and standard error as it comes, from the
+  // calling thread. Lines over 64 KiB come in pieces. Unset: the output is dropped.
+  std::function<void(std::string_view line)> on_stdout;
+  std::function<void(std::string_view line)> on_stderr;
+  // Called with raw standard output instead of lines; wins over `on_stdout`.
+  std::function<void(std::string_view bytes)> on_stdout_bytes;
+  // Extra descriptors the child inherits, under the same numbers.
+  std::vector<int> inherit;
+};
+
+struct ProcessResult {
+  int exit_code = 0;    // 128 + signal when killed by a signal, as shells count
+  int signal = 0;       // 0 when it exited by itself
+  std::string tail;     // the last lines (up to 8 KiB) of both streams together
+  bool ok() const { return exit_code == 0; }
+};
+
+// Runs the program and waits. The child leads a process group of its own, dies when the calling thread's
+// process dies, and has the default signal dispositions. When `stop` is requested the group gets SIGTERM,
+// SIGKILL after half a second, and Error(canceled) is thrown. A program that can't be started is an
+// Error(not_found or denied).
+ProcessResult run_process(const ProcessOptions& options, std::stop_token stop);
+
+// Runs it, and a failing exit code is an Error(step_failed) with the command and its last output.
+// Returns standard output.
+std::string run_checked(ProcessOptions options, std::stop_token stop);
+
+// Full path of an executable in a PATH value; nothing when there is none.
+std::optional<fs::path> find_program(std::string_view name, std::string_view search_path);
+
+}  // namespace dash

@@ -1,0 +1,60 @@
+// SHA-256 (FIPS 180-4) over OpenSSL, as a value, a running hash and a sink.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/stream.hpp"
+
+namespace dash {
+
+using Sha256 = std::array<std::uint8_t, 32>;
+
+std::string to_hex(std::span<const std::uint8_t> bytes);
+// 64 lower-case hexadecimal digits, nothing else.
+std::optional<Sha256> sha256_from_hex(std::string_view hex);
+// RFC 4648 §5 without padding, as wheel RECORD files have it.
+std::string to_base64url(std::span<const std::uint8_t> bytes);
+
+// A running hash. `value` may be called once, at the end.
+class Sha256Hasher {
+ public:
+  Sha256Hasher();
+  ~Sha256Hasher();
+  Sha256Hasher(Sha256Hasher&&) noexcept;
+  Sha256Hasher& operator=(Sha256Hasher&&) noexcept;
+
+  void update(Bytes bytes);
+  Sha256 value();
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+Sha256 sha256(Bytes bytes);
+inline Sha256 sha256(std::string_view text) { return sha256(as_bytes(text)); }
+
+// Hashes and counts what passes on to `next`.
+class HashingSink : public Sink {
+ public:
+  explicit HashingSink(Sink& next) : next_(next) {}
+  void write(Bytes bytes) override {
+    hasher_.update(bytes);
+    count_ += bytes.size();
+    next_.write(bytes);
+  }
+  Sha256 value() { return hasher_.value(); }
+  std::uint64_t count() const { return count_; }
+
+ private:
+  Sink& next_;
+  Sha256Hasher hasher_;
+  std::uint64_t count_ = 0;
+};
+
+}  // namespace dash

@@ -1,0 +1,38 @@
+// Where everything a build keeps lives: $DASH_BUILD_HOME (docs/formats/store.md).
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "base/file.hpp"
+#include "oci/image_layout.hpp"
+
+namespace dash::builder {
+
+// Opens the store, making what is missing. Several processes may use one store at once.
+class Store {
+ public:
+  explicit Store(const fs::path& home);
+
+  const fs::path& home() const { return home_; }
+  oci::ImageLayout& layout() { return layout_; }
+  const oci::ImageLayout& layout() const { return layout_; }
+
+  fs::path snapshots() const { return home_ / "snapshots"; }  // unpacked layers, one directory per diff id
+  fs::path packages() const { return home_ / "packages"; }    // downloaded and built distributions, by sha256
+  fs::path records() const { return home_ / "records"; }      // StepRecords and other facts, JSON by key
+  fs::path tools() const { return home_ / "tools"; }          // helper programs by name and version
+  fs::path caches() const { return home_ / "caches"; }        // caches of helper programs; may vanish at any time
+  fs::path work() const { return home_ / "work"; }            // directories of running builds
+
+  // A directory for a running build below `work()`, removed on destruction. Leftovers of killed builds are
+  // removed when the store is opened and nobody uses them.
+  TempDirectory work_directory() const { return TempDirectory(work()); }
+
+ private:
+  fs::path home_;
+  oci::ImageLayout layout_;
+  FileLock in_use_;  // shared while the store is open
+};
+
+}  // namespace dash::builder
