@@ -1,20 +1,20 @@
-// The one way layers are made: entries → tar → diff id → compressor → digest and size → blob, in a single pass and
-// bounded memory.
+// The one way layers are made: entries → tar → diff id → compressor → digest and size → blob, in a single
+// pass and bounded memory.
 #pragma once
+
+#include "oci/blob_store.hpp"
+#include "oci/compression.hpp"
+#include "oci/tar_writer.hpp"
 
 #include <functional>
 #include <memory>
 #include <set>
 #include <string>
 
-#include "oci/blob_store.hpp"
-#include "oci/compression.hpp"
-#include "oci/tar_writer.hpp"
-
 namespace dash::oci {
 
-// Times of every entry are this, whatever the source says: 1980-01-01T00:00:00Z, the first date zip archives can
-// hold, unless the caller (SOURCE_DATE_EPOCH) chooses another.
+// Times of every entry are this, whatever the source says: 1980-01-01T00:00:00Z, the first date zip archives
+// can hold, unless the caller (SOURCE_DATE_EPOCH) chooses another.
 inline constexpr std::int64_t kDefaultEpoch = 315532800;
 
 // What it costs to make layers: where they go and how they look.
@@ -26,9 +26,9 @@ struct LayerSettings {
 };
 
 // Writes one layer. Entries must come in strictly ascending byte order of their paths, compared component by
-// component as `layer_path_less` does (parents before children); a path out of order or twice is Error(internal).
-// Parent directories that are not written are the caller's decision: none is invented.
-// Not thread-safe. Destroying it unfinished stores nothing.
+// component as `layer_path_less` does (parents before children); a path out of order or twice is
+// Error(internal). Parent directories that are not written are the caller's decision: none is invented. Not
+// thread-safe. Destroying it unfinished stores nothing.
 class LayerWriter {
  public:
   explicit LayerWriter(const LayerSettings& settings);
@@ -57,7 +57,8 @@ class LayerWriter {
   std::unique_ptr<State> state_;
 };
 
-// Order of entries in a layer: by bytes, with '/' before every other byte, so that a directory's content follows it.
+// Order of entries in a layer: by bytes, with '/' before every other byte, so that a directory's content
+// follows it.
 bool layer_path_less(std::string_view a, std::string_view b);
 
 }  // namespace dash::oci

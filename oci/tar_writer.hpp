@@ -1,27 +1,28 @@
-// Writing layer tars: POSIX ustar with pax records only where ustar cannot say it (IEEE 1003.1 pax, image-spec
-// layer.md). The same entries always give the same bytes.
+// Writing layer tars: POSIX ustar with pax records only where ustar cannot say it (IEEE 1003.1 pax,
+// image-spec layer.md). The same entries always give the same bytes.
 #pragma once
+
+#include "base/archive.hpp"
+#include "base/stream.hpp"
 
 #include <cstdint>
 #include <map>
 #include <string>
 #include <string_view>
 
-#include "base/archive.hpp"
-#include "base/stream.hpp"
-
 namespace dash::oci {
 
-// One entry to write. Paths are relative, without "./" in front and without "/" at the end; UTF-8 is not required.
+// One entry to write. Paths are relative, without "./" in front and without "/" at the end; UTF-8 is not
+// required.
 struct TarEntry {
   std::string path;
   EntryType type = EntryType::file;
   unsigned mode = 0644;
   std::uint64_t uid = 0;
   std::uint64_t gid = 0;
-  std::uint64_t size = 0;    // files only
-  std::int64_t mtime = 0;    // whole seconds
-  std::string link_target;   // symlink: as it should read; hardlink: path of an entry written before
+  std::uint64_t size = 0;   // files only
+  std::int64_t mtime = 0;   // whole seconds
+  std::string link_target;  // symlink: as it should read; hardlink: path of an entry written before
   unsigned device_major = 0;
   unsigned device_minor = 0;
   std::map<std::string, std::string> xattrs;  // written as SCHILY.xattr.* pax records
@@ -39,8 +40,8 @@ class TarWriter : public FinishSink {
   // A file in one call.
   void add(const TarEntry& entry, Bytes content);
   void add(const TarEntry& entry) { add(entry, Bytes()); }
-  // Room for up to `wanted` bytes of the current file's content in the writer's own buffer (at least one byte);
-  // fill its front and call `commit_buffer`. Saves a copy when reading files.
+  // Room for up to `wanted` bytes of the current file's content in the writer's own buffer (at least one
+  // byte); fill its front and call `commit_buffer`. Saves a copy when reading files.
   MutableBytes buffer(std::size_t wanted);
   void commit_buffer(std::size_t count);
   // Two zero blocks, and everything buffered goes to `next`. No padding to a record size.
@@ -54,8 +55,8 @@ class TarWriter : public FinishSink {
   Sink& next_;
   std::vector<std::byte> block_;
   std::size_t used_ = 0;
-  std::uint64_t left_ = 0;     // content still owed for the current file
-  std::size_t padding_ = 0;    // zeros after it
+  std::uint64_t left_ = 0;   // content still owed for the current file
+  std::size_t padding_ = 0;  // zeros after it
 };
 
 }  // namespace dash::oci
