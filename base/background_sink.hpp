@@ -1,9 +1,9 @@
 // A sink that passes its bytes on from a thread of its own, so that two stages of a pipeline run at once.
 #pragma once
 
-#include <memory>
-
 #include "base/stream.hpp"
+
+#include <memory>
 
 namespace dash {
 

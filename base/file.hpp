@@ -1,7 +1,8 @@
 // Files and descriptors: owners, whole-file reads and atomic writes, locks, trees.
 #pragma once
 
-#include <sys/types.h>
+#include "base/path.hpp"
+#include "base/stream.hpp"
 
 #include <cstdint>
 #include <functional>
@@ -10,8 +11,7 @@
 #include <string_view>
 #include <utility>
 
-#include "base/path.hpp"
-#include "base/stream.hpp"
+#include <sys/types.h>
 
 namespace dash {
 

@@ -1,11 +1,11 @@
 // The encoders behind `make_compressor`, one file each.
 #pragma once
 
-#include <memory>
-#include <string>
-
 #include "base/stream.hpp"
 #include "base/thread_pool.hpp"
+
+#include <memory>
+#include <string>
 
 namespace dash::oci {
 

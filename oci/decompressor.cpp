@@ -1,12 +1,12 @@
+#include "base/error.hpp"
+#include "base/text.hpp"
+#include "oci/compression.hpp"
+
 #include <algorithm>
 #include <climits>
 #include <cstdint>
 #include <utility>
 #include <vector>
-
-#include "base/error.hpp"
-#include "base/text.hpp"
-#include "oci/compression.hpp"
 
 #include <zlib.h>
 #include <zstd.h>

@@ -1,12 +1,12 @@
+#include "base/error.hpp"
+#include "base/text.hpp"
+#include "oci/compressors.hpp"
+
 #include <algorithm>
 #include <deque>
 #include <future>
 #include <utility>
 #include <vector>
-
-#include "base/error.hpp"
-#include "base/text.hpp"
-#include "oci/compressors.hpp"
 
 #include <libdeflate.h>
 

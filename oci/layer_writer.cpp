@@ -1,11 +1,11 @@
 #include "oci/layer_writer.hpp"
 
-#include <algorithm>
-#include <utility>
-
 #include "base/background_sink.hpp"
 #include "base/error.hpp"
 #include "base/text.hpp"
+
+#include <algorithm>
+#include <utility>
 
 namespace dash::oci {
 

@@ -2,14 +2,14 @@
 // pass and bounded memory.
 #pragma once
 
+#include "oci/blob_store.hpp"
+#include "oci/compression.hpp"
+#include "oci/tar_writer.hpp"
+
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
-
-#include "oci/blob_store.hpp"
-#include "oci/compression.hpp"
-#include "oci/tar_writer.hpp"
 
 namespace dash::oci {
 

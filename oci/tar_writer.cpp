@@ -1,11 +1,11 @@
 #include "oci/tar_writer.hpp"
 
+#include "base/error.hpp"
+#include "base/text.hpp"
+
 #include <algorithm>
 #include <array>
 #include <utility>
-
-#include "base/error.hpp"
-#include "base/text.hpp"
 
 namespace dash::oci {
 

@@ -7,14 +7,14 @@
 // they are, in pax records too, as GNU tar does. Directories' names end with '/'.
 #pragma once
 
+#include "base/archive.hpp"
+#include "base/stream.hpp"
+
 #include <cstdint>
 #include <map>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "base/archive.hpp"
-#include "base/stream.hpp"
 
 namespace dash::oci {
 
@@ -26,8 +26,8 @@ struct TarEntry {
   unsigned mode = 0644;
   std::uint64_t uid = 0;
   std::uint64_t gid = 0;
-  std::uint64_t size = 0;   // files only
-  std::int64_t mtime = 0;   // whole seconds
+  std::uint64_t size = 0;        // files only
+  std::int64_t mtime = 0;        // whole seconds
   std::string link_target = {};  // symlink: as it should read; hardlink: path of an entry written before
   unsigned device_major = 0;
   unsigned device_minor = 0;

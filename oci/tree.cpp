@@ -1,11 +1,8 @@
 #include "oci/tree.hpp"
 
-#include <dirent.h>
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
-#include <sys/xattr.h>
-#include <unistd.h>
+#include "base/error.hpp"
+#include "base/file.hpp"
+#include "base/text.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -15,9 +12,12 @@
 #include <utility>
 #include <vector>
 
-#include "base/error.hpp"
-#include "base/file.hpp"
-#include "base/text.hpp"
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/xattr.h>
+#include <unistd.h>
 
 namespace dash::oci {
 

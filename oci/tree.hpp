@@ -1,15 +1,15 @@
 // A directory tree as layer entries: sorted, normalised, each file read once.
 #pragma once
 
+#include "base/path.hpp"
+#include "oci/layer_writer.hpp"
+
 #include <cstdint>
 #include <functional>
 #include <optional>
 #include <stop_token>
 #include <string>
 #include <utility>
-
-#include "base/path.hpp"
-#include "oci/layer_writer.hpp"
 
 namespace dash::oci {
 

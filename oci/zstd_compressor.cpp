@@ -1,9 +1,9 @@
-#include <algorithm>
-#include <vector>
-
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "oci/compressors.hpp"
+
+#include <algorithm>
+#include <vector>
 
 #include <zstd.h>
 

@@ -1,14 +1,14 @@
 // A blob store in memory, for tests that need somewhere to put layers and look at them.
 #pragma once
 
+#include "base/error.hpp"
+#include "base/text.hpp"
+#include "oci/blob_store.hpp"
+
 #include <map>
 #include <memory>
 #include <mutex>
 #include <string>
-
-#include "base/error.hpp"
-#include "base/text.hpp"
-#include "oci/blob_store.hpp"
 
 namespace dash::oci::testing {
 
