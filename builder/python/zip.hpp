@@ -50,7 +50,15 @@ class ZipReader {
 
  private:
   Bytes data(const ZipEntry& entry) const;
+  struct Directory {
+    std::uint64_t entries = 0;
+    std::uint64_t size = 0;
+    std::uint64_t offset = 0;
+  };
   void read_directory();
+  Directory find_directory() const;
+  std::size_t read_entry(Bytes record);
+  void check_places(std::uint64_t data_end) const;
   [[noreturn]] void fail(const std::string& what) const;
 
   std::string name_;
