@@ -1,10 +1,8 @@
 #include "base/process.hpp"
 
-#include <fcntl.h>
-#include <poll.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
-#include <unistd.h>
+#include "base/error.hpp"
+#include "base/file.hpp"
+#include "base/text.hpp"
 
 #include <algorithm>
 #include <array>
@@ -13,9 +11,11 @@
 #include <csignal>
 #include <cstring>
 
-#include "base/error.hpp"
-#include "base/file.hpp"
-#include "base/text.hpp"
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 namespace dash {
 
@@ -84,8 +84,8 @@ void append_tail(std::string& tail, std::string_view bytes) {
 }
 
 // Runs in the child between fork and exec: async-signal-safe calls only. Reports errno through `report`.
-[[noreturn]] void exec_child(const ProcessOptions& options, const char* program, char* const* argv, char* const* envp,
-                             pid_t parent, int in, int out, int err, int report) {
+[[noreturn]] void exec_child(const ProcessOptions& options, const char* program, char* const* argv,
+                             char* const* envp, pid_t parent, int in, int out, int err, int report) {
   ::setpgid(0, 0);
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (::getppid() != parent) ::_exit(127);
@@ -127,7 +127,8 @@ class Stopper {
 
 std::optional<fs::path> find_program(std::string_view name, std::string_view search_path) {
   if (contains(name, "/"))
-    return ::access(std::string(name).c_str(), X_OK) == 0 ? std::optional(fs::path(std::string(name))) : std::nullopt;
+    return ::access(std::string(name).c_str(), X_OK) == 0 ? std::optional(fs::path(std::string(name)))
+                                                          : std::nullopt;
   for (const auto directory : split(search_path, ':')) {
     const auto candidate = fs::path(directory.empty() ? "." : std::string(directory)) / std::string(name);
     boost::system::error_code ignored;
@@ -167,8 +168,10 @@ ProcessResult run_process(const ProcessOptions& options, std::stop_token stop) {
   LineSplitter out_lines(options.on_stdout), err_lines(options.on_stderr);
   Stopper stopper(child, stop);
   std::string_view pending = options.input;
-  if (pending.empty()) input.write.reset();
-  else ::fcntl(input.write.get(), F_SETFL, O_NONBLOCK);
+  if (pending.empty())
+    input.write.reset();
+  else
+    ::fcntl(input.write.get(), F_SETFL, O_NONBLOCK);
   std::vector<char> buffer(kLineLimit);
   std::exception_ptr failure;
   auto drain = [&](UniqueFd& fd, auto&& deliver) {
@@ -184,8 +187,8 @@ ProcessResult run_process(const ProcessOptions& options, std::stop_token stop) {
     }
   };
   while (output.read || errors.read) {
-    std::array<pollfd, 3> fds = {{{output.read.get(), POLLIN, 0}, {errors.read.get(), POLLIN, 0},
-                                  {input.write.get(), POLLOUT, 0}}};
+    std::array<pollfd, 3> fds = {
+        {{output.read.get(), POLLIN, 0}, {errors.read.get(), POLLIN, 0}, {input.write.get(), POLLOUT, 0}}};
     const int ready = ::poll(fds.data(), fds.size(), 50);
     stopper.poll();
     if (ready <= 0) {

@@ -1,14 +1,14 @@
 // Running other programs: argument vectors (never a shell), streamed output, cancellation, no orphans.
 #pragma once
 
+#include "base/path.hpp"
+
 #include <functional>
 #include <optional>
 #include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "base/path.hpp"
 
 namespace dash {
 
@@ -28,9 +28,9 @@ struct ProcessOptions {
 };
 
 struct ProcessResult {
-  int exit_code = 0;    // 128 + signal when killed by a signal, as shells count
-  int signal = 0;       // 0 when it exited by itself
-  std::string tail;     // the last lines (up to 8 KiB) of both streams together
+  int exit_code = 0;  // 128 + signal when killed by a signal, as shells count
+  int signal = 0;     // 0 when it exited by itself
+  std::string tail;   // the last lines (up to 8 KiB) of both streams together
   bool ok() const { return exit_code == 0; }
 };
 
