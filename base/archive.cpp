@@ -1,17 +1,16 @@
 #include "base/archive.hpp"
 
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
+#include "base/error.hpp"
+#include "base/text.hpp"
 
 #include <algorithm>
 #include <clocale>
 #include <exception>
 
-#include "base/error.hpp"
-#include "base/text.hpp"
-
 #include <archive.h>
 #include <archive_entry.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 namespace dash {
 
@@ -47,15 +46,23 @@ class Utf8Locale {
 
 EntryType entry_type(archive_entry* entry, const std::string& name, const std::string& path) {
   switch (archive_entry_filetype(entry)) {
-    case AE_IFREG: return EntryType::file;
-    case AE_IFDIR: return EntryType::directory;
-    case AE_IFLNK: return EntryType::symlink;
-    case AE_IFCHR: return EntryType::char_device;
-    case AE_IFBLK: return EntryType::block_device;
-    case AE_IFIFO: return EntryType::fifo;
-    default: break;
+    case AE_IFREG:
+      return EntryType::file;
+    case AE_IFDIR:
+      return EntryType::directory;
+    case AE_IFLNK:
+      return EntryType::symlink;
+    case AE_IFCHR:
+      return EntryType::char_device;
+    case AE_IFBLK:
+      return EntryType::block_device;
+    case AE_IFIFO:
+      return EntryType::fifo;
+    default:
+      break;
   }
-  throw Error(ErrorCode::corrupt, concat(name, ": entry ", quoted(path), " is of a type that archives must not hold"));
+  throw Error(ErrorCode::corrupt,
+              concat(name, ": entry ", quoted(path), " is of a type that archives must not hold"));
 }
 
 }  // namespace
@@ -107,7 +114,8 @@ struct ArchiveReader::State {
     if (failure) std::rethrow_exception(std::exchange(failure, nullptr));
     if (status == ARCHIVE_OK || status == ARCHIVE_EOF || status == ARCHIVE_WARN) return;
     const char* text = archive_error_string(handle);
-    throw Error(ErrorCode::corrupt, concat(name, " is damaged: ", text == nullptr ? "unreadable archive" : text));
+    throw Error(ErrorCode::corrupt,
+                concat(name, " is damaged: ", text == nullptr ? "unreadable archive" : text));
   }
 };
 
@@ -126,8 +134,12 @@ ArchiveReader::ArchiveReader(Source& source, Format format, std::string name)
       // An empty stream and one of only zero blocks are both an archive without entries.
       archive_read_support_format_empty(state.handle);
       break;
-    case Format::zip: archive_read_support_format_zip_streamable(state.handle); break;
-    case Format::ar: archive_read_support_format_ar(state.handle); break;
+    case Format::zip:
+      archive_read_support_format_zip_streamable(state.handle);
+      break;
+    case Format::ar:
+      archive_read_support_format_ar(state.handle);
+      break;
   }
   state.check(archive_read_open(state.handle, &state, nullptr, State::read_callback, nullptr));
 }
@@ -148,7 +160,8 @@ std::optional<ArchiveEntry> ArchiveReader::next() {
   ArchiveEntry out;
   const char* path = archive_entry_pathname(entry);
   if (path == nullptr) path = archive_entry_pathname_utf8(entry);
-  if (path == nullptr) throw Error(ErrorCode::corrupt, concat(state.name, " has an entry whose name cannot be read"));
+  if (path == nullptr)
+    throw Error(ErrorCode::corrupt, concat(state.name, " has an entry whose name cannot be read"));
   out.path = path;
   if (const char* target = archive_entry_hardlink(entry)) {
     out.type = EntryType::hardlink;
@@ -213,6 +226,8 @@ std::size_t ArchiveReader::read(MutableBytes buffer) {
   return 0;
 }
 
-Source& ArchiveReader::content() { return *state_->content; }
+Source& ArchiveReader::content() {
+  return *state_->content;
+}
 
 }  // namespace dash

@@ -4,13 +4,13 @@
 // Nothing is checked for safety here; see oci/extract.hpp for that.
 #pragma once
 
+#include "base/stream.hpp"
+
 #include <cstdint>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
-
-#include "base/stream.hpp"
 
 namespace dash {
 
@@ -22,9 +22,9 @@ struct ArchiveEntry {
   unsigned mode = 0;  // permission bits with set-id and sticky, no file type
   std::uint64_t uid = 0;
   std::uint64_t gid = 0;
-  std::uint64_t size = 0;      // content bytes of a file
-  std::int64_t mtime = 0;      // seconds since the epoch
-  std::string link_target;     // symlink: as written; hardlink: the path of an earlier entry
+  std::uint64_t size = 0;   // content bytes of a file
+  std::int64_t mtime = 0;   // seconds since the epoch
+  std::string link_target;  // symlink: as written; hardlink: the path of an earlier entry
   unsigned device_major = 0;
   unsigned device_minor = 0;
   std::map<std::string, std::string> xattrs;

@@ -1,42 +1,64 @@
 #include "base/error.hpp"
 
+#include "base/text.hpp"
+
 #include <cerrno>
 #include <system_error>
-
-#include "base/text.hpp"
 
 namespace dash {
 
 std::string_view to_string(ErrorCode code) {
   switch (code) {
-    case ErrorCode::internal: return "internal";
-    case ErrorCode::usage: return "usage";
-    case ErrorCode::invalid_input: return "invalid_input";
-    case ErrorCode::not_found: return "not_found";
-    case ErrorCode::unsupported: return "unsupported";
-    case ErrorCode::step_failed: return "step_failed";
-    case ErrorCode::corrupt: return "corrupt";
-    case ErrorCode::no_space: return "no_space";
-    case ErrorCode::denied: return "denied";
-    case ErrorCode::unavailable: return "unavailable";
-    case ErrorCode::canceled: return "canceled";
+    case ErrorCode::internal:
+      return "internal";
+    case ErrorCode::usage:
+      return "usage";
+    case ErrorCode::invalid_input:
+      return "invalid_input";
+    case ErrorCode::not_found:
+      return "not_found";
+    case ErrorCode::unsupported:
+      return "unsupported";
+    case ErrorCode::step_failed:
+      return "step_failed";
+    case ErrorCode::corrupt:
+      return "corrupt";
+    case ErrorCode::no_space:
+      return "no_space";
+    case ErrorCode::denied:
+      return "denied";
+    case ErrorCode::unavailable:
+      return "unavailable";
+    case ErrorCode::canceled:
+      return "canceled";
   }
   return "internal";
 }
 
 int exit_code(ErrorCode code) {
   switch (code) {
-    case ErrorCode::internal: return 1;
-    case ErrorCode::usage: return 2;
-    case ErrorCode::invalid_input: return 3;
-    case ErrorCode::step_failed: return 4;
-    case ErrorCode::unavailable: return 5;
-    case ErrorCode::corrupt: return 6;
-    case ErrorCode::no_space: return 7;
-    case ErrorCode::denied: return 8;
-    case ErrorCode::not_found: return 9;
-    case ErrorCode::unsupported: return 10;
-    case ErrorCode::canceled: return 130;
+    case ErrorCode::internal:
+      return 1;
+    case ErrorCode::usage:
+      return 2;
+    case ErrorCode::invalid_input:
+      return 3;
+    case ErrorCode::step_failed:
+      return 4;
+    case ErrorCode::unavailable:
+      return 5;
+    case ErrorCode::corrupt:
+      return 6;
+    case ErrorCode::no_space:
+      return 7;
+    case ErrorCode::denied:
+      return 8;
+    case ErrorCode::not_found:
+      return 9;
+    case ErrorCode::unsupported:
+      return 10;
+    case ErrorCode::canceled:
+      return 130;
   }
   return 1;
 }
@@ -48,7 +70,9 @@ Error system_error(std::string what, int errno_value) {
     case ENOSPC:
     case EDQUOT:
       code = ErrorCode::no_space;
-      hint = "free space (or inodes) on that file system, run 'dash-build gc', or set DASH_BUILD_HOME to another disk";
+      hint =
+          "free space (or inodes) on that file system, run 'dash-build gc', or set DASH_BUILD_HOME to "
+          "another disk";
       break;
     case EACCES:
     case EPERM:

@@ -1,16 +1,16 @@
 #include "base/file.hpp"
 
+#include "base/error.hpp"
+#include "base/text.hpp"
+
+#include <cerrno>
+#include <cstdlib>
+
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include <cerrno>
-#include <cstdlib>
-
-#include "base/error.hpp"
-#include "base/text.hpp"
 
 namespace dash {
 
@@ -32,10 +32,13 @@ UniqueFd open_at(int directory, const std::string& name, int flags, mode_t mode,
 
 FileSource::FileSource(const fs::path& path) : path_(path), fd_(open_file(path, O_RDONLY)) {}
 
-std::size_t FileSource::read(MutableBytes buffer) { return FdSource(fd_.get(), path_.string()).read(buffer); }
+std::size_t FileSource::read(MutableBytes buffer) {
+  return FdSource(fd_.get(), path_.string()).read(buffer);
+}
 
 void FileSource::restart() {
-  if (::lseek(fd_.get(), 0, SEEK_SET) < 0) throw system_error(concat("cannot rewind ", path_.string()), errno);
+  if (::lseek(fd_.get(), 0, SEEK_SET) < 0)
+    throw system_error(concat("cannot rewind ", path_.string()), errno);
 }
 
 std::string read_file(const fs::path& path, std::uint64_t limit) {
@@ -103,7 +106,8 @@ void remove_at(int parent, const std::string& name, const std::string& shown) {
     if (child != "." && child != "..") names.emplace_back(child);
   }
   ::closedir(stream);
-  if (!names.empty() && ::faccessat(parent, name.c_str(), W_OK | X_OK, AT_EACCESS) != 0) ::fchmod(fd.get(), 0700);
+  if (!names.empty() && ::faccessat(parent, name.c_str(), W_OK | X_OK, AT_EACCESS) != 0)
+    ::fchmod(fd.get(), 0700);
   for (const auto& child : names) remove_at(fd.get(), child, concat(shown, '/', child));
   if (::unlinkat(parent, name.c_str(), AT_REMOVEDIR) != 0 && errno != ENOENT)
     throw system_error(concat("cannot remove ", shown), errno);
@@ -111,7 +115,9 @@ void remove_at(int parent, const std::string& name, const std::string& shown) {
 
 }  // namespace
 
-void remove_tree(const fs::path& path) { remove_at(AT_FDCWD, path.string(), path.string()); }
+void remove_tree(const fs::path& path) {
+  remove_at(AT_FDCWD, path.string(), path.string());
+}
 
 TempFile::TempFile(const fs::path& directory) {
   std::string name = (directory / ".tmp-XXXXXX").string();
@@ -124,7 +130,9 @@ TempFile::~TempFile() {
   if (fd_) ::unlink(path_.c_str());
 }
 
-void TempFile::write(Bytes bytes) { FdSink(fd_.get(), path_.string()).write(bytes); }
+void TempFile::write(Bytes bytes) {
+  FdSink(fd_.get(), path_.string()).write(bytes);
+}
 
 void TempFile::commit(const fs::path& destination, mode_t mode) {
   if (::fchmod(fd_.get(), mode) != 0 || ::fsync(fd_.get()) != 0)

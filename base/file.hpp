@@ -1,7 +1,8 @@
 // Files and descriptors: owners, whole-file reads and atomic writes, locks, trees.
 #pragma once
 
-#include <sys/types.h>
+#include "base/path.hpp"
+#include "base/stream.hpp"
 
 #include <cstdint>
 #include <functional>
@@ -10,8 +11,7 @@
 #include <string_view>
 #include <utility>
 
-#include "base/path.hpp"
-#include "base/stream.hpp"
+#include <sys/types.h>
 
 namespace dash {
 
@@ -30,6 +30,8 @@ class UniqueFd {
   int get() const { return fd_; }
   explicit operator bool() const { return fd_ >= 0; }
   void reset() { *this = UniqueFd(); }
+  // Gives up ownership: the descriptor stays open.
+  int release() { return std::exchange(fd_, -1); }
 
  private:
   int fd_ = -1;

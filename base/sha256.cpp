@@ -1,8 +1,8 @@
 #include "base/sha256.hpp"
 
-#include <openssl/evp.h>
-
 #include "base/error.hpp"
+
+#include <openssl/evp.h>
 
 namespace dash {
 
@@ -66,7 +66,9 @@ Sha256Hasher::~Sha256Hasher() = default;
 Sha256Hasher::Sha256Hasher(Sha256Hasher&&) noexcept = default;
 Sha256Hasher& Sha256Hasher::operator=(Sha256Hasher&&) noexcept = default;
 
-void Sha256Hasher::update(Bytes bytes) { EVP_DigestUpdate(state_->context, bytes.data(), bytes.size()); }
+void Sha256Hasher::update(Bytes bytes) {
+  EVP_DigestUpdate(state_->context, bytes.data(), bytes.size());
+}
 
 Sha256 Sha256Hasher::value() {
   Sha256 out{};

@@ -1,14 +1,14 @@
 // SHA-256 (FIPS 180-4) over OpenSSL, as a value, a running hash and a sink.
 #pragma once
 
+#include "base/stream.hpp"
+
 #include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
-
-#include "base/stream.hpp"
 
 namespace dash {
 
@@ -37,7 +37,9 @@ class Sha256Hasher {
 };
 
 Sha256 sha256(Bytes bytes);
-inline Sha256 sha256(std::string_view text) { return sha256(as_bytes(text)); }
+inline Sha256 sha256(std::string_view text) {
+  return sha256(as_bytes(text));
+}
 
 // Hashes and counts what passes on to `next`.
 class HashingSink : public Sink {

@@ -1,13 +1,13 @@
 #include "base/stream.hpp"
 
-#include <unistd.h>
+#include "base/error.hpp"
+#include "base/text.hpp"
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
 
-#include "base/error.hpp"
-#include "base/text.hpp"
+#include <unistd.h>
 
 namespace dash {
 

@@ -7,7 +7,9 @@
 namespace dash {
 
 namespace {
-bool is_blank(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
+bool is_blank(char c) {
+  return c == ' ' || (c >= '\t' && c <= '\r');
+}
 }  // namespace
 
 std::string_view trim(std::string_view text) {

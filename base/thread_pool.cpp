@@ -44,7 +44,9 @@ ThreadPool::~ThreadPool() {
   for (auto& worker : state_->workers) worker.join();
 }
 
-unsigned ThreadPool::threads() const { return static_cast<unsigned>(state_->workers.size()); }
+unsigned ThreadPool::threads() const {
+  return static_cast<unsigned>(state_->workers.size());
+}
 
 void ThreadPool::enqueue(std::function<void()> task) {
   {

@@ -1,13 +1,13 @@
 // What a build takes from the machine it runs on: read once by cli/, injected everywhere else.
 #pragma once
 
+#include "base/path.hpp"
+
 #include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
 #include <vector>
-
-#include "base/path.hpp"
 
 namespace dash::builder {
 

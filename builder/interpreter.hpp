@@ -16,7 +16,7 @@ struct Interpreter {
   std::string machine;         // "x86_64"
   int glibc_major = 0;         // 0 when it is not glibc
   int glibc_minor = 0;
-  std::string magic;           // hex of importlib.util.MAGIC_NUMBER
+  std::string magic;  // hex of importlib.util.MAGIC_NUMBER
 
   // "3.11"
   std::string minor_version() const;

@@ -1,6 +1,9 @@
 // What the builder needs from the outside and does not do itself; cli/ wires these to registry/.
 #pragma once
 
+#include "base/path.hpp"
+#include "base/sha256.hpp"
+
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -8,26 +11,24 @@
 #include <string>
 #include <vector>
 
-#include "base/path.hpp"
-#include "base/sha256.hpp"
-
 namespace dash::builder {
 
 struct FetchRequest {
   std::string url;  // https:, http: or file:; may carry credentials, which are never shown
   fs::path destination;
-  std::optional<Sha256> sha256;        // verified before the file appears
-  std::optional<std::uint64_t> size;   // verified too; also for progress
-  std::string shown;                   // short name for messages and progress ("pandas-2.2.3-cp311-….whl")
+  std::optional<Sha256> sha256;       // verified before the file appears
+  std::optional<std::uint64_t> size;  // verified too; also for progress
+  std::string shown;                  // short name for messages and progress ("pandas-2.2.3-cp311-….whl")
 };
 
-// Downloads files in parallel. A destination appears only when complete and verified; what could not be fetched is
-// an Error(unavailable, denied, not_found or corrupt) that names the file and the redacted URL.
+// Downloads files in parallel. A destination appears only when complete and verified; what could not be
+// fetched is an Error(unavailable, denied, not_found or corrupt) that names the file and the redacted URL.
 class PackageFetcher {
  public:
   using Progress = std::function<void(const FetchRequest& request, std::uint64_t done, std::uint64_t total)>;
   virtual ~PackageFetcher() = default;
-  virtual void fetch(const std::vector<FetchRequest>& requests, const Progress& progress, std::stop_token stop) = 0;
+  virtual void fetch(const std::vector<FetchRequest>& requests, const Progress& progress,
+                     std::stop_token stop) = 0;
 };
 
 }  // namespace dash::builder

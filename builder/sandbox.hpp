@@ -1,6 +1,9 @@
 // Running a command in a root file system made of layers, and getting its file system change back.
 #pragma once
 
+#include "base/file.hpp"
+#include "oci/descriptor.hpp"
+
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -8,9 +11,6 @@
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "base/file.hpp"
-#include "oci/descriptor.hpp"
 
 namespace dash::builder {
 
@@ -26,9 +26,9 @@ enum class Network { none, host };
 enum class Changes { discard, keep };
 
 struct SandboxCommand {
-  std::vector<oci::Layer> layers;  // the root file system, lowest first; blobs must be in the store
-  std::vector<fs::path> extra_layers;  // unpacked trees on top of them (overlay form), lowest first
-  std::vector<std::string> argv;       // looked up in PATH of `environment`, inside
+  std::vector<oci::Layer> layers;        // the root file system, lowest first; blobs must be in the store
+  std::vector<fs::path> extra_layers;    // unpacked trees on top of them (overlay form), lowest first
+  std::vector<std::string> argv;         // looked up in PATH of `environment`, inside
   std::vector<std::string> environment;  // complete, except what the sandbox adds (see Sandbox)
   std::string directory = "/";
   std::uint32_t uid = 0;
@@ -36,7 +36,7 @@ struct SandboxCommand {
   Network network = Network::none;
   Changes changes = Changes::discard;
   std::vector<SandboxMount> mounts;
-  std::string input;  // standard input
+  std::string input;                                            // standard input
   std::function<void(std::string_view line)> on_output;         // lines of both streams, live
   std::function<void(std::string_view bytes)> on_stdout_bytes;  // standard output raw instead of as lines
 };
@@ -44,21 +44,23 @@ struct SandboxCommand {
 struct SandboxResult {
   int exit_code = 0;
   std::string tail;  // last output, for errors
-  // With Changes::keep: the overlay upper directory, below a directory that is removed with this result. Without the
-  // mount points that the sandbox made and without /etc/hosts, /etc/resolv.conf and /etc/hostname.
+  // With Changes::keep: the overlay upper directory, below a directory that is removed with this result.
+  // Without the mount points that the sandbox made and without /etc/hosts, /etc/resolv.conf and
+  // /etc/hostname.
   std::optional<TempDirectory> change_owner;
   fs::path changes;
 };
 
 // Host certificates, resolver and proxies are visible to the command and never in its change: the bundle at
-// kSandboxCaBundle, with the variables that common programs read for it, and /etc/resolv.conf and /etc/hosts of the
-// host when the network is `host`. The command can't gain privileges on the host; nothing it starts
+// kSandboxCaBundle, with the variables that common programs read for it, and /etc/resolv.conf and /etc/hosts
+// of the host when the network is `host`. The command can't gain privileges on the host; nothing it starts
 // outlives it, nor this process, also when that is killed with SIGKILL; no mount is left behind.
 // Implementations are thread-safe.
 class Sandbox {
  public:
   virtual ~Sandbox() = default;
-  // Runs the command; a failing exit code is a value. Error(unsupported) when the host can't do it, with a hint.
+  // Runs the command; a failing exit code is a value. Error(unsupported) when the host can't do it, with a
+  // hint.
   virtual SandboxResult run(const SandboxCommand& command, std::stop_token stop) = 0;
 };
 

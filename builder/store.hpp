@@ -1,11 +1,11 @@
 // Where everything a build keeps lives: $DASH_BUILD_HOME (docs/formats/store.md).
 #pragma once
 
-#include <string>
-#include <string_view>
-
 #include "base/file.hpp"
 #include "oci/image_layout.hpp"
+
+#include <string>
+#include <string_view>
 
 namespace dash::builder {
 
@@ -22,8 +22,8 @@ class Store {
   fs::path packages() const { return home_ / "packages"; }    // downloaded and built distributions, by sha256
   fs::path records() const { return home_ / "records"; }      // StepRecords and other facts, JSON by key
   fs::path tools() const { return home_ / "tools"; }          // helper programs by name and version
-  fs::path caches() const { return home_ / "caches"; }        // caches of helper programs; may vanish at any time
-  fs::path work() const { return home_ / "work"; }            // directories of running builds
+  fs::path caches() const { return home_ / "caches"; }  // caches of helper programs; may vanish at any time
+  fs::path work() const { return home_ / "work"; }      // directories of running builds
 
   // A directory for a running build below `work()`, removed on destruction. Leftovers of killed builds are
   // removed when the store is opened and nobody uses them.
@@ -31,8 +31,9 @@ class Store {
 
  private:
   fs::path home_;
+
+  FileLock in_use_;  // shared while the store is open; taken before anything else
   oci::ImageLayout layout_;
-  FileLock in_use_;  // shared while the store is open
 };
 
 }  // namespace dash::builder

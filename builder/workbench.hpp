@@ -1,9 +1,6 @@
 // What every step of a build works with.
 #pragma once
 
-#include <stop_token>
-#include <string>
-
 #include "base/event.hpp"
 #include "base/thread_pool.hpp"
 #include "builder/host.hpp"
@@ -11,6 +8,9 @@
 #include "builder/sandbox.hpp"
 #include "builder/store.hpp"
 #include "oci/layer_writer.hpp"
+
+#include <stop_token>
+#include <string>
 
 namespace dash::builder {
 

@@ -1,17 +1,17 @@
 #include "oci/blob_store.hpp"
 
-#include <algorithm>
-
 #include "base/error.hpp"
 #include "base/text.hpp"
+
+#include <algorithm>
 
 namespace dash::oci {
 
 std::string BlobStore::read(const Descriptor& blob, std::uint64_t limit) const {
   const auto name = concat("blob ", blob.digest.to_string());
   if (blob.size > limit)
-    throw Error(ErrorCode::corrupt, concat(name, " claims ", human_size(blob.size), "; at most ", human_size(limit),
-                                           " are accepted for ", blob.media_type));
+    throw Error(ErrorCode::corrupt, concat(name, " claims ", human_size(blob.size), "; at most ",
+                                           human_size(limit), " are accepted for ", blob.media_type));
   const auto source = open(blob);
   return read_all(*source, limit, name);
 }
@@ -51,8 +51,8 @@ void VerifyingSource::check_end() {
   checked_ = true;
   const Digest found(hasher_.value());
   if (found != blob_.digest)
-    throw Error(ErrorCode::corrupt, concat(name_, " does not match its digest: expected ", blob_.digest.to_string(),
-                                           ", found ", found.to_string()));
+    throw Error(ErrorCode::corrupt, concat(name_, " does not match its digest: expected ",
+                                           blob_.digest.to_string(), ", found ", found.to_string()));
 }
 
 }  // namespace dash::oci

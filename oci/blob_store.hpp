@@ -1,21 +1,22 @@
-// Content-addressed blobs: the interface that layers, manifests and configurations are written to and read from.
+// Content-addressed blobs: the interface that layers, manifests and configurations are written to and read
+// from.
 #pragma once
+
+#include "base/stream.hpp"
+#include "oci/descriptor.hpp"
 
 #include <memory>
 #include <string>
 #include <string_view>
-
-#include "base/stream.hpp"
-#include "oci/descriptor.hpp"
 
 namespace dash::oci {
 
 // One blob being written. Destroying it without `commit` removes what was written.
 class BlobWriter : public Sink {
  public:
-  // Makes the blob visible under `digest`, which the caller has computed over exactly the bytes written (every
-  // pipeline here hashes on the way; the store does not hash again). Idempotent: a blob that
-  // exists already stays as it is. Durable when it returns.
+  // Makes the blob visible under `digest`, which the caller has computed over exactly the bytes written
+  // (every pipeline here hashes on the way; the store does not hash again). Idempotent: a blob that exists
+  // already stays as it is. Durable when it returns.
   virtual void commit(const Digest& digest) = 0;
 };
 

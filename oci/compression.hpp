@@ -1,11 +1,11 @@
 // Compressing and decompressing layers, with output bytes that depend on nothing but input and settings.
 #pragma once
 
+#include "base/stream.hpp"
+
 #include <memory>
 #include <string>
 #include <string_view>
-
-#include "base/stream.hpp"
 
 namespace dash {
 class ThreadPool;
@@ -29,8 +29,8 @@ struct Compression {
   std::string_view layer_media_type() const;
 };
 
-// Makes a compressor that writes to `next` (which must outlive it); `finish` ends the stream. zstd uses its own
-// worker threads, at least one always (no workers would give other bytes); gzip is made of independent
+// Makes a compressor that writes to `next` (which must outlive it); `finish` ends the stream. zstd uses its
+// own worker threads, at least one always (no workers would give other bytes); gzip is made of independent
 // members of a fixed input size, compressed on `pool`. The bytes do not depend on the number of threads or on
 // how the input is cut.
 std::unique_ptr<FinishSink> make_compressor(const Compression& compression, Sink& next, ThreadPool& pool);

@@ -1,13 +1,13 @@
 // Descriptors and the media types of images (image-spec descriptor.md, media-types.md).
 #pragma once
 
+#include "oci/digest.hpp"
+
 #include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
 #include <string_view>
-
-#include "oci/digest.hpp"
 
 namespace dash::oci {
 

@@ -1,13 +1,13 @@
 // Content digests (image-spec descriptor.md, "Digests"). Only sha256 is produced and accepted.
 #pragma once
 
+#include "base/sha256.hpp"
+
 #include <compare>
 #include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
-
-#include "base/sha256.hpp"
 
 namespace dash::oci {
 
@@ -30,8 +30,8 @@ class Digest {
   Sha256 value_;
 };
 
-// Digest of a layer's uncompressed tar (image-spec config.md, "rootfs.diff_ids"). A type of its own, so that it
-// is never taken for the digest of the blob.
+// Digest of a layer's uncompressed tar (image-spec config.md, "rootfs.diff_ids"). A type of its own, so that
+// it is never taken for the digest of the blob.
 class DiffId {
  public:
   explicit DiffId(const Sha256& value) : digest_(value) {}

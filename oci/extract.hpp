@@ -1,13 +1,13 @@
 // Applying layers to a directory, safely: whatever a layer holds, nothing outside the directory is touched.
 #pragma once
 
+#include "base/path.hpp"
+#include "base/stream.hpp"
+
 #include <cstdint>
 #include <functional>
 #include <stop_token>
 #include <string>
-
-#include "base/path.hpp"
-#include "base/stream.hpp"
 
 namespace dash::oci {
 
@@ -21,9 +21,9 @@ struct ExtractOptions {
 };
 
 // Unpacks one layer (tar; gzip, zstd or plain) into `directory`, which must exist. Paths are resolved below
-// the directory's descriptor (openat2 RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS): "..", absolute names and symbolic
-// links in the layer or in the tree cannot leave it. Owners, modes, times, xattrs, devices and hard links are
-// restored. Duplicate entries: the last one wins. Errors name the layer (`name`) and the entry.
+// the directory's descriptor (openat2 RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS): "..", absolute names and
+// symbolic links in the layer or in the tree cannot leave it. Owners, modes, times, xattrs, devices and hard
+// links are restored. Duplicate entries: the last one wins. Errors name the layer (`name`) and the entry.
 void extract_layer(Source& layer, const fs::path& directory, const std::string& name,
                    const ExtractOptions& options = {}, std::stop_token stop = {});
 

@@ -1,9 +1,13 @@
 // An OCI image layout directory (image-spec image-layout.md) as a content store with named images.
 //
-// Writers work in temporary files inside the layout and rename them into place after fsync, so a crash leaves a
-// layout that is valid, at worst with temporary files that the next `collect_garbage` removes. index.json changes
-// under an exclusive lock; blobs need none. Several processes may use one layout at once.
+// Writers work in temporary files inside the layout and rename them into place after fsync, so a crash leaves
+// a layout that is valid, at worst with temporary files that the next `collect_garbage` removes. index.json
+// changes under an exclusive lock; blobs need none. Several processes may use one layout at once.
 #pragma once
+
+#include "base/file.hpp"
+#include "oci/blob_store.hpp"
+#include "oci/manifest.hpp"
 
 #include <cstdint>
 #include <functional>
@@ -12,10 +16,6 @@
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "base/file.hpp"
-#include "oci/blob_store.hpp"
-#include "oci/manifest.hpp"
 
 namespace dash::oci {
 
@@ -60,9 +60,9 @@ class ImageLayout : public BlobStore {
   Descriptor store_image(const ImageConfig& config, const std::vector<Layer>& layers,
                          const Annotations& annotations = {});
 
-  // Removes blobs that are reachable neither from the index nor from `extra_roots`, and temporary files that no
-  // living process holds. Waits for no one: writers hold a shared lease (see `lease`), and while
-  // anyone else holds one nothing is removed and nothing is returned.
+  // Removes blobs that are reachable neither from the index nor from `extra_roots`, and temporary files that
+  // no living process holds. Waits for no one: writers hold a shared lease (see `lease`), and while anyone
+  // else holds one nothing is removed and nothing is returned.
   struct Collected {
     std::uint64_t blobs = 0;
     std::uint64_t bytes = 0;
@@ -71,8 +71,8 @@ class ImageLayout : public BlobStore {
   // Keeps garbage collection away while the returned lock lives: blobs written meanwhile may be unreferenced.
   FileLock lease() const;
 
-  // Checks oci-layout, index.json, every manifest and every blob that is reachable, by size and digest. Returns one
-  // line per fault; empty means valid.
+  // Checks oci-layout, index.json, every manifest and every blob that is reachable, by size and digest.
+  // Returns one line per fault; empty means valid.
   std::vector<std::string> validate() const;
 
  private:

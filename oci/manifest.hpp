@@ -1,10 +1,12 @@
-// Image manifests, indexes and configurations as values, and their JSON (image-spec manifest.md, image-index.md,
-// config.md).
+// Image manifests, indexes and configurations as values, and their JSON (image-spec manifest.md,
+// image-index.md, config.md).
 //
-// Parsing accepts the OCI and the Docker schema 2 media types; writing makes OCI JSON with keys in a fixed order, so
-// that equal values have equal digests. Fields that this program does not know are dropped on writing: a
-// document that is passed on must be passed on as its bytes.
+// Parsing accepts the OCI and the Docker schema 2 media types; writing makes OCI JSON with keys in a fixed
+// order, so that equal values have equal digests. Fields that this program does not know are dropped on
+// writing: a document that is passed on must be passed on as its bytes.
 #pragma once
+
+#include "oci/descriptor.hpp"
 
 #include <cstdint>
 #include <map>
@@ -12,8 +14,6 @@
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "oci/descriptor.hpp"
 
 namespace dash::oci {
 

@@ -1,11 +1,11 @@
 // Names of images: [registry/]repository[:tag][@digest] (distribution-spec "Pulling manifests" grammar).
 #pragma once
 
+#include "oci/digest.hpp"
+
 #include <optional>
 #include <string>
 #include <string_view>
-
-#include "oci/digest.hpp"
 
 namespace dash::oci {
 

@@ -1,0 +1,285 @@
+#include "oci/image_layout.hpp"
+
+#include "base/error.hpp"
+#include "base/text.hpp"
+
+#include <algorithm>
+#include <cerrno>
+
+#include <boost/filesystem/directory.hpp>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace dash::oci {
+
+namespace {
+
+constexpr std::string_view kLayoutFile = R"({"imageLayoutVersion":"1.0.0"})";
+constexpr std::string_view kEmptyIndex =
+    R"({"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]})";
+
+bool is_there(const fs::path& path) {
+  return ::access(path.c_str(), F_OK) == 0;
+}
+
+bool is_index(std::string_view type) {
+  return type == media_type::kIndex || type == media_type::kDockerIndex;
+}
+bool is_manifest(std::string_view type) {
+  return type == media_type::kManifest || type == media_type::kDockerManifest;
+}
+
+class LayoutBlobWriter : public BlobWriter {
+ public:
+  LayoutBlobWriter(const fs::path& directory, const ImageLayout& layout) : file_(directory), layout_(layout) {
+    // Tells garbage collection that this file is being written; released when the file is closed.
+    ::flock(file_.fd(), LOCK_SH | LOCK_NB);
+  }
+  void write(Bytes bytes) override { file_.write(bytes); }
+  void commit(const Digest& digest) override {
+    const auto path = layout_.blob_path(digest);
+    file_.commit(path);
+    sync_directory(path.parent_path());
+  }
+
+ private:
+  TempFile file_;
+  const ImageLayout& layout_;
+};
+
+bool is_temporary(const fs::path& file) {
+  return file.filename().string().starts_with(".tmp-");
+}
+
+}  // namespace
+
+std::vector<Layer> StoredImage::layers() const {
+  if (manifest.layers.size() != config.diff_ids.size())
+    throw Error(ErrorCode::corrupt,
+                concat("image ", descriptor.digest.to_string(), " has ", manifest.layers.size(),
+                       " layers but its configuration lists ", config.diff_ids.size(), " diff ids"));
+  std::vector<Layer> out;
+  for (std::size_t i = 0; i < manifest.layers.size(); ++i)
+    out.push_back({manifest.layers[i], config.diff_ids[i]});
+  return out;
+}
+
+ImageLayout ImageLayout::open(const fs::path& directory) {
+  const auto marker = read_file_if_exists(directory / "oci-layout", kMaxDocumentSize);
+  if (!marker)
+    throw Error(is_there(directory) ? ErrorCode::invalid_input : ErrorCode::not_found,
+                is_there(directory)
+                    ? concat(directory.string(), " is not an OCI image layout: it has no file oci-layout")
+                    : concat("there is no OCI image layout at ", directory.string()));
+  if (!dash::contains(*marker, "imageLayoutVersion") || !dash::contains(*marker, "1.0"))
+    throw Error(ErrorCode::unsupported,
+                concat((directory / "oci-layout").string(), " names another layout version than 1.0.0"));
+  return ImageLayout(directory);
+}
+
+ImageLayout ImageLayout::open_or_create(const fs::path& directory) {
+  if (is_there(directory / "oci-layout")) return open(directory);
+  boost::system::error_code ignored;
+  if (is_there(directory) && !fs::is_empty(directory, ignored))
+    throw Error(ErrorCode::invalid_input,
+                concat(directory.string(), " exists and is not an OCI image layout"))
+        .with_hint("name a directory that is empty, does not exist, or holds an image layout");
+  make_directories(directory / "blobs" / "sha256");
+  if (!is_there(directory / "index.json")) write_file_atomic(directory / "index.json", kEmptyIndex);
+  write_file_atomic(directory / "oci-layout", kLayoutFile);  // last: it is what makes the directory a layout
+  return ImageLayout(directory);
+}
+
+fs::path ImageLayout::blob_path(const Digest& digest) const {
+  return directory_ / "blobs" / "sha256" / digest.hex();
+}
+
+bool ImageLayout::contains(const Digest& digest) const {
+  return is_there(blob_path(digest));
+}
+
+std::unique_ptr<Source> ImageLayout::open(const Descriptor& blob) const {
+  const auto path = blob_path(blob.digest);
+  if (!is_there(path))
+    throw Error(ErrorCode::not_found,
+                concat("blob ", blob.digest.to_string(), " is not in ", directory_.string()));
+  return std::make_unique<VerifyingSource>(std::make_unique<FileSource>(path), blob, path.string());
+}
+
+std::unique_ptr<BlobWriter> ImageLayout::begin_write() {
+  return std::make_unique<LayoutBlobWriter>(directory_ / "blobs" / "sha256", *this);
+}
+
+Index ImageLayout::index() const {
+  const auto path = directory_ / "index.json";
+  return Index::parse(read_file(path, kMaxDocumentSize), path.string());
+}
+
+void ImageLayout::update_index(const std::function<void(Index&)>& change) {
+  const auto lock = FileLock::acquire(directory_ / ".index.lock", FileLock::Kind::exclusive);
+  auto current = index();
+  change(current);
+  write_file_atomic(directory_ / "index.json", current.to_json());
+}
+
+std::optional<Descriptor> ImageLayout::find(std::string_view name) const {
+  for (const auto& entry : index().manifests)
+    if (const auto found = entry.annotations.find(annotation::kRefName);
+        found != entry.annotations.end() && found->second == name)
+      return entry;
+  return std::nullopt;
+}
+
+void ImageLayout::tag(std::string_view name, const Descriptor& manifest) {
+  update_index([&](Index& index) {
+    std::erase_if(index.manifests, [&](const Descriptor& entry) {
+      const auto found = entry.annotations.find(annotation::kRefName);
+      return found != entry.annotations.end() && found->second == name;
+    });
+    auto entry = manifest;
+    entry.annotations[annotation::kRefName] = name;
+    index.manifests.push_back(std::move(entry));
+  });
+}
+
+bool ImageLayout::untag(std::string_view name) {
+  bool removed = false;
+  update_index([&](Index& index) {
+    removed = std::erase_if(index.manifests, [&](const Descriptor& entry) {
+                const auto found = entry.annotations.find(annotation::kRefName);
+                return found != entry.annotations.end() && found->second == name;
+              }) > 0;
+  });
+  return removed;
+}
+
+StoredImage ImageLayout::load(const Descriptor& descriptor, const Platform& platform) const {
+  if (is_index(descriptor.media_type)) {
+    const auto index =
+        Index::parse(read(descriptor, kMaxDocumentSize), concat("index ", descriptor.digest.to_string()));
+    std::vector<std::string> others;
+    for (const auto& entry : index.manifests) {
+      if (!is_manifest(entry.media_type)) continue;
+      if (!entry.platform ||
+          (entry.platform->os == platform.os && entry.platform->architecture == platform.architecture))
+        return load(entry, platform);
+      others.push_back(concat(entry.platform->os, '/', entry.platform->architecture));
+    }
+    throw Error(ErrorCode::not_found,
+                concat("the image has no manifest for ", platform.os, '/', platform.architecture, "; it has ",
+                       others.empty() ? "none" : join(others, ", ")));
+  }
+  const auto name = concat("manifest ", descriptor.digest.to_string());
+  if (!is_manifest(descriptor.media_type))
+    throw Error(ErrorCode::unsupported, concat(name, " has the media type ", quoted(descriptor.media_type),
+                                               ", which is not an image"));
+  auto manifest = Manifest::parse(read(descriptor, kMaxDocumentSize), name);
+  auto config =
+      ImageConfig::parse(read(manifest.config, kMaxDocumentSize), concat("configuration of ", name));
+  return {descriptor, std::move(manifest), std::move(config)};
+}
+
+Descriptor ImageLayout::store_image(const ImageConfig& config, const std::vector<Layer>& layers,
+                                    const Annotations& annotations) {
+  auto complete = config;
+  complete.diff_ids.clear();
+  std::vector<Descriptor> blobs;
+  for (const auto& layer : layers) {
+    if (!contains(layer.blob.digest))
+      throw Error(ErrorCode::internal,
+                  concat("layer ", layer.blob.digest.to_string(), " is not in the store"));
+    complete.diff_ids.push_back(layer.diff_id);
+    blobs.push_back(layer.blob);
+  }
+  const Manifest manifest{put(complete.to_json(), media_type::kConfig), std::move(blobs), annotations};
+  auto out = put(manifest.to_json(), media_type::kManifest);
+  out.platform = complete.platform;
+  return out;
+}
+
+FileLock ImageLayout::lease() const {
+  return FileLock::acquire(directory_ / ".gc.lock", FileLock::Kind::shared);
+}
+
+std::optional<ImageLayout::Collected> ImageLayout::collect_garbage(const std::set<Digest>& extra_roots) {
+  const auto lock = FileLock::try_acquire(directory_ / ".gc.lock", FileLock::Kind::exclusive);
+  if (!lock) return std::nullopt;
+  std::set<Digest> reachable = extra_roots;
+  auto walk = [&](const auto& self, const Descriptor& descriptor) -> void {
+    if (!reachable.insert(descriptor.digest).second || !contains(descriptor.digest)) return;
+    const auto name = descriptor.digest.to_string();
+    if (is_index(descriptor.media_type)) {
+      for (const auto& entry : Index::parse(read(descriptor, kMaxDocumentSize), name).manifests)
+        self(self, entry);
+    } else if (is_manifest(descriptor.media_type)) {
+      const auto manifest = Manifest::parse(read(descriptor, kMaxDocumentSize), name);
+      reachable.insert(manifest.config.digest);
+      for (const auto& layer : manifest.layers) reachable.insert(layer.digest);
+    }
+  };
+  for (const auto& entry : index().manifests) walk(walk, entry);
+
+  Collected out;
+  std::vector<fs::path> garbage;
+  for (const auto& file : fs::directory_iterator(directory_ / "blobs" / "sha256")) {
+    const auto value = sha256_from_hex(file.path().filename().string());
+    if (value ? !reachable.contains(Digest(*value)) : is_temporary(file.path()))
+      garbage.push_back(file.path());
+  }
+  for (const auto& file : garbage) {
+    struct stat info {};
+    if (::stat(file.c_str(), &info) != 0) continue;
+    if (is_temporary(file) && !FileLock::try_acquire(file, FileLock::Kind::exclusive)) continue;
+    if (::unlink(file.c_str()) != 0) throw system_error(concat("cannot remove ", file.string()), errno);
+    ++out.blobs;
+    out.bytes += static_cast<std::uint64_t>(info.st_size);
+  }
+  return out;
+}
+
+std::vector<std::string> ImageLayout::validate() const {
+  std::vector<std::string> faults;
+  std::set<Digest> seen;
+  auto attempt = [&](auto&& check) {
+    try {
+      check();
+    } catch (const Error& error) {
+      faults.push_back(error.message());
+    }
+  };
+  auto check_blob = [&](const Descriptor& blob) {
+    if (!seen.insert(blob.digest).second) return;
+    attempt([&] {
+      const auto source = open(blob);
+      NullSink nowhere;
+      copy(*source, nowhere);
+      const auto size = fs::file_size(blob_path(blob.digest));
+      if (size != blob.size)
+        throw Error(ErrorCode::corrupt,
+                    concat("blob ", blob.digest.to_string(), " has ", size, " bytes instead of ", blob.size));
+    });
+  };
+  auto check = [&](const auto& self, const Descriptor& descriptor) -> void {
+    check_blob(descriptor);
+    attempt([&] {
+      const auto name = descriptor.digest.to_string();
+      if (is_index(descriptor.media_type)) {
+        for (const auto& entry : Index::parse(read(descriptor, kMaxDocumentSize), name).manifests)
+          self(self, entry);
+      } else if (is_manifest(descriptor.media_type)) {
+        const auto manifest = Manifest::parse(read(descriptor, kMaxDocumentSize), name);
+        check_blob(manifest.config);
+        for (const auto& layer : manifest.layers) check_blob(layer);
+      }
+    });
+  };
+  attempt([&] {
+    open(directory_);
+    for (const auto& entry : index().manifests) check(check, entry);
+  });
+  return faults;
+}
+
+}  // namespace dash::oci
