@@ -31,6 +31,8 @@ class UniqueFd {
   int get() const { return fd_; }
   explicit operator bool() const { return fd_ >= 0; }
   void reset() { *this = UniqueFd(); }
+  // Gives up ownership: the descriptor stays open.
+  int release() { return std::exchange(fd_, -1); }
 
  private:
   int fd_ = -1;

@@ -31,8 +31,9 @@ class Store {
 
  private:
   fs::path home_;
+
+  FileLock in_use_;  // shared while the store is open; taken before anything else
   oci::ImageLayout layout_;
-  FileLock in_use_;  // shared while the store is open
 };
 
 }  // namespace dash::builder

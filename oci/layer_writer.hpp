@@ -6,10 +6,10 @@
 #include "oci/compression.hpp"
 #include "oci/tar_writer.hpp"
 
-#include <functional>
+#include <cstdint>
 #include <memory>
-#include <set>
 #include <string>
+#include <string_view>
 
 namespace dash::oci {
 
@@ -17,7 +17,7 @@ namespace dash::oci {
 // can hold, unless the caller (SOURCE_DATE_EPOCH) chooses another.
 inline constexpr std::int64_t kDefaultEpoch = 315532800;
 
-// What it costs to make layers: where they go and how they look.
+// Where layers go and how they look. The pool and the store must outlive the writer.
 struct LayerSettings {
   BlobStore& store;
   ThreadPool& pool;
@@ -27,8 +27,12 @@ struct LayerSettings {
 
 // Writes one layer. Entries must come in strictly ascending byte order of their paths, compared component by
 // component as `layer_path_less` does (parents before children); a path out of order or twice is
-// Error(internal). Parent directories that are not written are the caller's decision: none is invented. Not
-// thread-safe. Destroying it unfinished stores nothing.
+// Error(internal). A whiteout takes its place in that order by its own name, ".wh.NAME". Any other entry
+// whose name starts with ".wh." is Error(invalid_input): in a layer it would delete something.
+// Parent directories that are not written are the caller's decision: none is invented.
+// Hashing and writing the blob run on threads of the writer's own, and what fails there is thrown by a later
+// call, at the latest by `finish`. Not thread-safe; must not be used inside a task of the pool (gzip waits
+// for tasks). Destroying it unfinished stores nothing.
 class LayerWriter {
  public:
   explicit LayerWriter(const LayerSettings& settings);
@@ -42,12 +46,16 @@ class LayerWriter {
   void add(TarEntry entry, Bytes content = {});
   MutableBytes buffer(std::size_t wanted);
   void commit_buffer(std::size_t count);
+  // Adds the directories above `path` (0755, owner 0:0) that cannot have been written already, which are
+  // those that are not above the last entry.
+  void add_parents(std::string_view path);
   // "This path of the layers below is gone" (layer.md, "Whiteouts").
   void add_whiteout(std::string_view path);
-  // "What the layers below have in this directory is hidden": call right after the directory's own entry.
+  // "What the layers below have in this directory is hidden": call right after the directory's own entry (""
+  // is the root: before any entry).
   void add_opaque_marker(std::string_view directory);
 
-  // Bytes of tar written so far.
+  // Bytes of tar so far, without the last block that is still being filled.
   std::uint64_t tar_bytes() const;
   // Completes the layer and its blob. A layer without entries is a valid empty tar.
   Layer finish();

@@ -1,5 +1,10 @@
 // Writing layer tars: POSIX ustar with pax records only where ustar cannot say it (IEEE 1003.1 pax,
 // image-spec layer.md). The same entries always give the same bytes.
+//
+// A pax 'x' header is written for: a path that fits neither into ustar's name (100 bytes) nor, cut at its
+// last possible '/', into prefix (155) and name; a link target above 100 bytes; a size of 8 GiB or more; an
+// id above 2097151; an mtime before 1970 or after 2242; extended attributes. Names are written as the bytes
+// they are, in pax records too, as GNU tar does. Directories' names end with '/'.
 #pragma once
 
 #include "base/archive.hpp"
@@ -9,6 +14,7 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace dash::oci {
 
@@ -20,16 +26,17 @@ struct TarEntry {
   unsigned mode = 0644;
   std::uint64_t uid = 0;
   std::uint64_t gid = 0;
-  std::uint64_t size = 0;   // files only
-  std::int64_t mtime = 0;   // whole seconds
-  std::string link_target;  // symlink: as it should read; hardlink: path of an entry written before
+  std::uint64_t size = 0;        // files only
+  std::int64_t mtime = 0;        // whole seconds
+  std::string link_target = {};  // symlink: as it should read; hardlink: path of an entry written before
   unsigned device_major = 0;
   unsigned device_minor = 0;
-  std::map<std::string, std::string> xattrs;  // written as SCHILY.xattr.* pax records
+  std::map<std::string, std::string> xattrs = {};  // written as SCHILY.xattr.* pax records
 };
 
 // Writes a tar to `next`, buffering in large blocks. Content of a file follows its `begin` in any number of
-// `write` calls and must add up to the entry's size. Throws Error(internal) when the caller breaks that.
+// `write` calls and must add up to the entry's size. Throws Error(internal) when the caller breaks that, and
+// Error(unsupported) for what tar cannot hold: device numbers above 2097151, '=' in the name of an attribute.
 class TarWriter : public FinishSink {
  public:
   explicit TarWriter(Sink& next);
@@ -49,8 +56,9 @@ class TarWriter : public FinishSink {
 
  private:
   void put(Bytes bytes);
+  void put_zeros(std::size_t count);
+  void account(std::size_t count);
   void flush();
-  void pad();
 
   Sink& next_;
   std::vector<std::byte> block_;

@@ -9,6 +9,7 @@
 #include <optional>
 #include <stop_token>
 #include <string>
+#include <utility>
 
 namespace dash::oci {
 
@@ -33,13 +34,18 @@ struct TreeOptions {
 };
 
 struct TreeStats {
-  std::uint64_t entries = 0;
+  std::uint64_t entries = 0;  // whiteouts and opaque markers too; without the prefix's parents
   std::uint64_t content_bytes = 0;
 };
 
-// Writes the content of `directory` to `writer` (the entries of its prefix's parents too, 0755). A file that
-// changes size while it is read, or cannot be read, is an Error that names it. Sockets are left out. Extended
-// attributes `security.capability` and `user.*` are kept.
+// Writes the content of `directory` to `writer`, and before it an entry for the directory itself at its
+// prefix (none for the root) and for the prefix's parents (LayerWriter::add_parents). Each file is read once,
+// in the order of the layer; only the names of the directories on the way and of files with several links are
+// held in memory. Nothing is followed or trusted by name: every open is relative to its directory and refuses
+// symbolic links. A file that changes while it is read is Error(invalid_input), one that cannot be read
+// another Error; both name it. Sockets are left out. Extended attributes `security.capability` and `user.*`
+// of files and directories are kept. Overlay directories whose content is elsewhere (redirect_dir, metacopy)
+// are Error(unsupported).
 TreeStats add_tree(LayerWriter& writer, const fs::path& directory, const TreeOptions& options,
                    std::stop_token stop = {});
 

@@ -1,0 +1,117 @@
+#include "builder/step_record.hpp"
+
+#include "base/error.hpp"
+#include "base/text.hpp"
+
+#include <algorithm>
+
+#include <boost/filesystem/directory.hpp>
+#include <nlohmann/json.hpp>
+
+namespace dash::builder {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+constexpr int kVersion = 1;
+
+Json to_json(const StepRecord& record) {
+  Json out;
+  out["version"] = kVersion;
+  out["step"] = record.step;
+  out["seconds"] = record.seconds;
+  out["leaves"] = Json::array();
+  for (const auto& leaf : record.leaves)
+    out["leaves"].push_back({{"name", leaf.name}, {"value", leaf.value}});
+  out["layers"] = Json::array();
+  for (const auto& layer : record.layers)
+    out["layers"].push_back({{"mediaType", layer.blob.media_type},
+                             {"digest", layer.blob.digest.to_string()},
+                             {"size", layer.blob.size},
+                             {"diffId", layer.diff_id.to_string()}});
+  out["facts"] = Json::object();
+  for (const auto& [name, value] : record.facts) out["facts"][name] = value;
+  return out;
+}
+
+StepRecord from_json(const Json& json) {
+  StepRecord out;
+  out.step = json.at("step").get<std::string>();
+  out.seconds = json.at("seconds").get<double>();
+  for (const auto& leaf : json.at("leaves"))
+    out.leaves.push_back({leaf.at("name").get<std::string>(), leaf.at("value").get<std::string>()});
+  for (const auto& layer : json.at("layers"))
+    out.layers.push_back({{layer.at("mediaType").get<std::string>(),
+                           oci::Digest::parse(layer.at("digest").get<std::string>()),
+                           layer.at("size").get<std::uint64_t>(),
+                           {},
+                           std::nullopt},
+                          oci::DiffId::parse(layer.at("diffId").get<std::string>())});
+  for (const auto& fact : json.at("facts").items()) out.facts[fact.key()] = fact.value().get<std::string>();
+  return out;
+}
+
+}  // namespace
+
+fs::path StepRecords::record_path(std::string_view key_hex) const {
+  return store_.records() / "steps" / concat(key_hex, ".json");
+}
+
+fs::path StepRecords::app_path(std::string_view app, std::string_view step) const {
+  return store_.records() / "apps" / to_hex(sha256(app)) / std::string(step);
+}
+
+std::optional<StepRecord> StepRecords::load(const fs::path& file) const {
+  const auto text = read_file_if_exists(file);
+  if (!text) return std::nullopt;
+  try {
+    const auto json = Json::parse(*text);
+    if (json.at("version") != kVersion) return std::nullopt;
+    return from_json(json);
+  } catch (
+      const std::exception&) {  // a record only saves work: whatever is wrong with it, the step runs again
+    return std::nullopt;
+  }
+}
+
+std::optional<StepRecord> StepRecords::find(const StepKey& key) const {
+  auto record = load(record_path(key.hex()));
+  if (!record) return std::nullopt;
+  const bool complete =
+      std::all_of(record->layers.begin(), record->layers.end(),
+                  [&](const oci::Layer& layer) { return store_.layout().contains(layer.blob.digest); });
+  return complete ? record : std::nullopt;
+}
+
+void StepRecords::save(const StepKey& key, const StepRecord& record) {
+  const auto path = record_path(key.hex());
+  make_directories(path.parent_path());
+  write_file_atomic(path, to_json(record).dump(2) + "\n");
+}
+
+std::uint64_t StepRecords::remove_incomplete() {
+  std::uint64_t removed = 0;
+  boost::system::error_code absent;
+  for (fs::directory_iterator file(store_.records() / "steps", absent), end; file != end; ++file) {
+    const auto key = sha256_from_hex(file->path().stem().string());
+    if (!key || find(StepKey(*key))) continue;
+    remove_tree(file->path());
+    ++removed;
+  }
+  return removed;
+}
+
+std::optional<StepRecord> StepRecords::last(std::string_view app, std::string_view step) const {
+  const auto key = read_file_if_exists(app_path(app, step));
+  if (!key || !sha256_from_hex(trim(*key))) return std::nullopt;
+  return load(record_path(trim(*key)));
+}
+
+void StepRecords::remember(std::string_view app, std::string_view step, const StepKey& key) {
+  const auto path = app_path(app, step);
+  if (read_file_if_exists(path) == key.hex() + "\n") return;
+  make_directories(path.parent_path());
+  write_file_atomic(path, key.hex() + "\n");
+}
+
+}  // namespace dash::builder

@@ -1,0 +1,51 @@
+// What is known of steps that ran: their inputs and their layers (docs/formats/records.md).
+#pragma once
+
+#include "builder/step_inputs.hpp"
+#include "builder/store.hpp"
+#include "oci/descriptor.hpp"
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace dash::builder {
+
+struct StepRecord {
+  std::string step;
+  std::vector<Leaf> leaves;
+  std::vector<oci::Layer> layers;  // lowest first
+  // Further results that later steps or the image need, by name ("lock", "config").
+  std::map<std::string, std::string> facts;
+  double seconds = 0;  // how long it took when it ran
+};
+
+// Records in the store, one JSON file per key. Safe to use from several processes: files are replaced
+// atomically.
+class StepRecords {
+ public:
+  explicit StepRecords(Store& store) : store_(store) {}
+
+  // The record for a key, when every layer it names is in the store. Damaged or outdated files count as
+  // absent.
+  std::optional<StepRecord> find(const StepKey& key) const;
+  void save(const StepKey& key, const StepRecord& record);
+
+  // Removes the records whose layers are not all in the store; returns how many.
+  std::uint64_t remove_incomplete();
+
+  // Which keys the last build of an app had, by step: what "changed" is measured against.
+  std::optional<StepRecord> last(std::string_view app, std::string_view step) const;
+  void remember(std::string_view app, std::string_view step, const StepKey& key);
+
+ private:
+  fs::path record_path(std::string_view key_hex) const;
+  fs::path app_path(std::string_view app, std::string_view step) const;
+  std::optional<StepRecord> load(const fs::path& file) const;
+  Store& store_;
+};
+
+}  // namespace dash::builder

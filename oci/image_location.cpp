@@ -1,0 +1,54 @@
+#include "oci/image_location.hpp"
+
+#include "base/error.hpp"
+#include "base/text.hpp"
+
+namespace dash::oci {
+
+namespace {
+constexpr std::string_view kLayout = "oci:";
+constexpr std::string_view kArchive = "oci-archive:";
+constexpr std::string_view kHint =
+    "use oci:DIR[:TAG], oci-archive:FILE[:TAG] or the name of an image in the store";
+}  // namespace
+
+ImageLocation ImageLocation::parse(std::string_view text) {
+  for (const std::string_view other :
+       {"docker://", "docker-archive:", "dir:", "docker-daemon:", "containers-storage:"})
+    if (text.starts_with(other))
+      throw Error(ErrorCode::unsupported,
+                  concat(quoted(text), ": the transport ", quoted(other), " is not supported"))
+          .with_hint(std::string(kHint));
+  ImageLocation out;
+  std::string_view rest;
+  if (text.starts_with(kLayout)) {
+    out.kind = Kind::layout;
+    rest = text.substr(kLayout.size());
+  } else if (text.starts_with(kArchive)) {
+    out.kind = Kind::archive;
+    rest = text.substr(kArchive.size());
+  } else {
+    out.name = text;
+    return out;
+  }
+  const auto colon = rest.rfind(':');
+  if (colon != std::string_view::npos && rest.find('/', colon) == std::string_view::npos) {
+    out.tag = rest.substr(colon + 1);
+    rest = rest.substr(0, colon);
+  }
+  if (rest.empty())
+    throw Error(ErrorCode::usage,
+                concat(quoted(text), " names no ", out.kind == Kind::layout ? "directory" : "file"))
+        .with_hint(std::string(kHint));
+  out.path = std::string(rest);
+  return out;
+}
+
+std::string ImageLocation::to_string() const {
+  if (kind == Kind::name) return name;
+  auto out = concat(kind == Kind::layout ? kLayout : kArchive, path.string());
+  if (!tag.empty()) out += ':' + tag;
+  return out;
+}
+
+}  // namespace dash::oci
