@@ -13,7 +13,9 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -25,6 +27,7 @@ using Clock = std::chrono::steady_clock;
 constexpr std::size_t kTailLimit = std::size_t{8} * 1024;
 constexpr std::size_t kLineLimit = std::size_t{64} * 1024;
 constexpr auto kTermGrace = std::chrono::milliseconds(500);
+constexpr int kAnswerTimeoutMs = 10'000;
 
 struct Pipe {
   UniqueFd read, write;
@@ -83,23 +86,73 @@ void append_tail(std::string& tail, std::string_view bytes) {
   tail.erase(0, tail.size() - kTailLimit);
 }
 
-// Runs in the child between fork and exec: async-signal-safe calls only. Reports errno through `report`.
-[[noreturn]] void exec_child(const ProcessOptions& options, const char* program, char* const* argv,
-                             char* const* envp, pid_t parent, int in, int out, int err, int report) {
-  ::setpgid(0, 0);
+// What the child says about itself through a pipe that closes when the program starts.
+struct Report {
+  int error = 0;               // 0: the child is ready and waits for leave to go on
+  const char* step = nullptr;  // valid in the parent too: same program, static storage
+};
+
+struct ChildSide {
+  const ProcessOptions& options;
+  const char* program;
+  char* const* argv;
+  char* const* envp;
+  pid_t parent;
+  int in, out, err;
+  int report;  // Reports are written here
+  int leave;   // one byte comes once the parent has seen the first Report
+  int leave_parent_end;
+};
+
+[[noreturn]] void fail_child(const ChildSide& side, const char* step) {
+  const Report report{errno, step};
+  [[maybe_unused]] const auto count = ::write(side.report, &report, sizeof report);
+  ::_exit(127);
+}
+
+// The parent's death must be noticed also when it comes before the child asked for the signal. In a new
+// process namespace getppid() is always 0, so the parent answers instead: its death closes the pipe.
+void tie_to_parent(const ChildSide& side) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (::getppid() != parent) ::_exit(127);
+  if ((side.options.namespaces & CLONE_NEWPID) == 0) {
+    if (::getppid() != side.parent) ::_exit(127);
+    return;
+  }
+  ::close(side.leave_parent_end);
+  const Report ready;
+  char byte = 0;
+  pollfd answer{side.leave, POLLIN, 0};
+  // Siblings started at this moment hold copies of the parent's end for a while, hence the time limit.
+  if (::write(side.report, &ready, sizeof ready) != sizeof ready ||
+      ::poll(&answer, 1, kAnswerTimeoutMs) != 1 || ::read(side.leave, &byte, 1) != 1)
+    ::_exit(127);
+}
+
+// Runs in the child between fork and exec: async-signal-safe calls only.
+[[noreturn]] void exec_child(const ChildSide& side) {
+  ::setpgid(0, 0);
+  tie_to_parent(side);
   sigset_t none;
   sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
   for (const int signal : {SIGINT, SIGTERM, SIGPIPE, SIGHUP, SIGQUIT}) ::signal(signal, SIG_DFL);
-  bool ok = ::dup2(in, 0) >= 0 && ::dup2(out, 1) >= 0 && ::dup2(err, 2) >= 0;
-  for (const int fd : options.inherit) ok = ok && ::fcntl(fd, F_SETFD, 0) == 0;
-  if (ok && !options.directory.empty()) ok = ::chdir(options.directory.c_str()) == 0;
-  if (ok) ::execve(program, argv, envp);
-  const int error = errno;
-  [[maybe_unused]] const auto count = ::write(report, &error, sizeof error);
-  ::_exit(127);
+  if (::dup2(side.in, 0) < 0 || ::dup2(side.out, 1) < 0 || ::dup2(side.err, 2) < 0) fail_child(side, "dup2");
+  for (const int fd : side.options.inherit)
+    if (::fcntl(fd, F_SETFD, 0) != 0) fail_child(side, "inherit a descriptor");
+  if (!side.options.directory.empty() && ::chdir(side.options.directory.c_str()) != 0)
+    fail_child(side, "enter the directory");
+  if (side.options.prepare)
+    if (const char* failed = side.options.prepare()) fail_child(side, failed);
+  ::execve(side.program, side.argv, side.envp);
+  fail_child(side, "execute");
+}
+
+pid_t start_child(const ProcessOptions& options) {
+  if (options.namespaces == 0) return ::fork();
+  // Like fork(2), with namespaces: no stack of its own, nothing shared. The C library's fork handlers don't
+  // run, which is fine for a child that allocates nothing.
+  return static_cast<pid_t>(::syscall(SYS_clone, static_cast<unsigned long>(options.namespaces | SIGCHLD),
+                                      nullptr, nullptr, nullptr, nullptr));
 }
 
 // Sends SIGTERM to the group once `stop` is requested, SIGKILL when it outlives the grace period.
@@ -125,6 +178,11 @@ class Stopper {
 
 }  // namespace
 
+StartError::StartError(const std::string& program, const char* step, int error_number)
+    : Error(system_error(concat("cannot start ", program, " (", step, ")"), error_number)),
+      step_(step),
+      error_number_(error_number) {}
+
 std::optional<fs::path> find_program(std::string_view name, std::string_view search_path) {
   if (contains(name, "/"))
     return ::access(std::string(name).c_str(), X_OK) == 0 ? std::optional(fs::path(std::string(name)))
@@ -143,25 +201,30 @@ ProcessResult run_process(const ProcessOptions& options, std::stop_token stop) {
     throw Error(ErrorCode::not_found, concat("the program ", quoted(options.argv[0]), " is not installed"))
         .with_hint("run 'dash-build doctor' to see what this host lacks and how to get it");
 
-  Pipe input, output, errors, report;
+  Pipe input, output, errors, report, leave;
   const auto argv = c_strings(options.argv);
   const auto environment = c_strings(options.environment);
-  const pid_t parent = ::getpid();
-  const pid_t child = ::fork();
-  if (child < 0) throw system_error(concat("cannot start ", options.argv[0]), errno);
-  if (child == 0)
-    exec_child(options, program->c_str(), argv.data(), environment.data(), parent, input.read.get(),
-               output.write.get(), errors.write.get(), report.write.get());
+  const ChildSide side{
+      options,          program->c_str(),   argv.data(),        environment.data(), ::getpid(),
+      input.read.get(), output.write.get(), errors.write.get(), report.write.get(), leave.read.get(),
+      leave.write.get()};
+  const pid_t child = start_child(options);
+  if (child < 0) throw StartError(program->string(), "clone", errno);
+  if (child == 0) exec_child(side);
   ::setpgid(child, child);
   input.read.reset();
   output.write.reset();
   errors.write.reset();
   report.write.reset();
 
-  int exec_error = 0;
-  if (::read(report.read.get(), &exec_error, sizeof exec_error) == sizeof exec_error) {
+  Report said;
+  while (::read(report.read.get(), &said, sizeof said) == sizeof said) {
+    if (said.error == 0) {
+      [[maybe_unused]] const auto count = ::write(leave.write.get(), "", 1);
+      continue;
+    }
     ::waitpid(child, nullptr, 0);
-    throw system_error(concat("cannot start ", program->string()), exec_error);
+    throw StartError(program->string(), said.step, said.error);
   }
 
   ProcessResult result;

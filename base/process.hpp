@@ -1,6 +1,7 @@
 // Running other programs: argument vectors (never a shell), streamed output, cancellation, no orphans.
 #pragma once
 
+#include "base/error.hpp"
 #include "base/path.hpp"
 
 #include <functional>
@@ -25,6 +26,26 @@ struct ProcessOptions {
   std::function<void(std::string_view bytes)> on_stdout_bytes;
   // Extra descriptors the child inherits, under the same numbers.
   std::vector<int> inherit;
+  // Linux namespaces (CLONE_NEW* flags of clone(2)) that the child starts in. With CLONE_NEWPID it is process
+  // 1 there, so that whatever it started dies with it, also what left its process group.
+  int namespaces = 0;
+  // Runs in the child just before the program starts, for mounts and the like. Only async-signal-safe calls,
+  // no allocation: other threads may hold any lock. Returns nullptr, or with errno set what could not be
+  // done, a string with static storage.
+  std::function<const char*()> prepare;
+};
+
+// The child could not be made or set up, or its program not be started.
+class StartError : public Error {
+ public:
+  StartError(const std::string& program, const char* step, int error_number);
+  // What failed: a string of ProcessOptions::prepare, or one of run_process itself ("clone", "execute", …).
+  std::string_view step() const { return step_; }
+  int error_number() const { return error_number_; }
+
+ private:
+  const char* step_;
+  int error_number_;
 };
 
 struct ProcessResult {
@@ -36,8 +57,8 @@ struct ProcessResult {
 
 // Runs the program and waits. The child leads a process group of its own, dies when the calling thread's
 // process dies, and has the default signal dispositions. When `stop` is requested the group gets SIGTERM,
-// SIGKILL after half a second, and Error(canceled) is thrown. A program that can't be started is an
-// Error(not_found or denied).
+// SIGKILL after half a second, and Error(canceled) is thrown. A program that isn't there is an
+// Error(not_found); one that can't be started, or a child that can't be set up, is a StartError.
 ProcessResult run_process(const ProcessOptions& options, std::stop_token stop);
 
 // Runs it, and a failing exit code is an Error(step_failed) with the command and its last output.

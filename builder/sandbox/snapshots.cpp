@@ -1,0 +1,131 @@
+#include "builder/sandbox/snapshots.hpp"
+
+#include "base/error.hpp"
+#include "base/sha256.hpp"
+#include "base/text.hpp"
+#include "oci/compression.hpp"
+#include "oci/extract.hpp"
+
+#include <cerrno>
+#include <chrono>
+#include <thread>
+#include <vector>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace dash::builder {
+
+namespace {
+
+// Hashes what is read through it.
+class HashingSource : public Source {
+ public:
+  explicit HashingSource(Source& next) : next_(next) {}
+  std::size_t read(MutableBytes buffer) override {
+    const auto count = next_.read(buffer);
+    hasher_.update(buffer.first(count));
+    return count;
+  }
+  Sha256 value() { return hasher_.value(); }
+
+ private:
+  Source& next_;
+  Sha256Hasher hasher_;
+};
+
+std::optional<fs::path> if_directory(const fs::path& path) {
+  boost::system::error_code ignored;
+  return fs::is_directory(path, ignored) ? std::optional(path) : std::nullopt;
+}
+
+// Renames a finished tree into place so that a power failure leaves either nothing or the whole tree.
+void publish(const fs::path& tree, const fs::path& destination) {
+  const auto fd = open_file(tree, O_RDONLY | O_DIRECTORY);
+  if (::syncfs(fd.get()) != 0) throw system_error(concat("cannot sync ", tree.string()), errno);
+  if (::rename(tree.c_str(), destination.c_str()) != 0)
+    throw system_error(concat("cannot move ", tree.string(), " to ", destination.string()), errno);
+  sync_directory(destination.parent_path());
+}
+
+// Unpacks the layer's blob while checking it against both of its digests.
+void unpack(const oci::BlobStore& blobs, const oci::Layer& layer, const fs::path& directory,
+            std::stop_token stop) {
+  const auto name = concat("layer ", layer.blob.digest.to_string());
+  const auto tar = oci::make_decompressor(blobs.open(layer.blob), name);
+  HashingSource source(*tar);
+  oci::ExtractOptions options;
+  options.whiteouts = oci::ExtractOptions::Whiteouts::overlay;
+  oci::extract_layer(source, directory, name, options, stop);
+  NullSink rest;  // what follows the end of the tar counts too
+  copy(source, rest);
+  // A snapshot is found by its diff id, so a configuration that claims a wrong one must not plant its layer
+  // there.
+  if (const oci::DiffId found{source.value()}; found != layer.diff_id)
+    throw Error(ErrorCode::corrupt,
+                concat(name, " does not have the diff id that its image claims: expected ",
+                       layer.diff_id.to_string(), ", found ", found.to_string()))
+        .with_hint("the image is damaged or was put together wrongly; get it again from where it came from");
+}
+
+}  // namespace
+
+Snapshots::Snapshots(const fs::path& directory, const oci::BlobStore& blobs)
+    : directory_(directory), blobs_(blobs) {
+  make_directories(directory_);
+}
+
+// Lock files are beside the snapshots; they are never removed, because a lock on a removed file protects
+// nothing.
+FileLock Snapshots::lock(const fs::path& snapshot, std::stop_token stop) const {
+  const fs::path file = snapshot.string() + ".lock";
+  for (;;) {
+    if (auto held = FileLock::try_acquire(file, FileLock::Kind::exclusive)) return std::move(*held);
+    if (stop.stop_requested())
+      throw Error(ErrorCode::canceled, "stopped while another build unpacked the same layer");
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+}
+
+std::optional<fs::path> Snapshots::find_layer(const oci::DiffId& diff_id) const {
+  return if_directory(directory_ / diff_id.hex());
+}
+
+fs::path Snapshots::layer(const oci::Layer& layer, std::stop_token stop) {
+  if (auto found = find_layer(layer.diff_id)) return *found;
+  const auto destination = directory_ / layer.diff_id.hex();
+  const auto held = lock(destination, stop);
+  if (auto found = find_layer(layer.diff_id)) return *found;
+  const fs::path partial = destination.string() + ".partial";
+  remove_tree(partial);  // of a build that was killed: whoever holds the lock is alone
+  make_directories(partial);
+  try {
+    unpack(blobs_, layer, partial, stop);
+    publish(partial, destination);
+  } catch (...) {
+    try {
+      remove_tree(partial);
+    } catch (const Error&) {  // the first failure is the one to report
+    }
+    throw;
+  }
+  return destination;
+}
+
+fs::path Snapshots::path_of_tree(std::string_view key) const {
+  return directory_ / concat("tree-", to_hex(sha256(key)));
+}
+
+std::optional<fs::path> Snapshots::find_tree(std::string_view key) const {
+  return if_directory(path_of_tree(key));
+}
+
+fs::path Snapshots::keep_tree(std::string_view key, const fs::path& tree) {
+  const auto destination = path_of_tree(key);
+  const auto held = lock(destination, {});
+  if (!if_directory(destination)) publish(tree, destination);
+  return destination;
+}
+
+}  // namespace dash::builder

@@ -1,0 +1,43 @@
+// Unpacked layers, ready to be lower directories of an overlay mount, and other trees worth keeping.
+#pragma once
+
+#include "base/file.hpp"
+#include "oci/blob_store.hpp"
+#include "oci/descriptor.hpp"
+
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <string_view>
+
+namespace dash::builder {
+
+// One directory per diff id, unpacked at most once however many builds (threads or processes) ask for it at
+// the same time. A directory appears complete, synced and verified, or not at all; what a killed build left
+// behind is removed by the next one that wants the same snapshot. Safe to use from several threads.
+class Snapshots {
+ public:
+  // `directory` is made when missing; `blobs` must outlive this object.
+  Snapshots(const fs::path& directory, const oci::BlobStore& blobs);
+
+  // The layer as a tree in overlay form (whiteouts are 0/0 devices). Error(corrupt) when blob or diff id do
+  // not match.
+  fs::path layer(const oci::Layer& layer, std::stop_token stop);
+  // The same, if it is there already.
+  std::optional<fs::path> find_layer(const oci::DiffId& diff_id) const;
+
+  // A tree kept under a key of any form (a toolchain, by what it is made from).
+  std::optional<fs::path> find_tree(std::string_view key) const;
+  // Moves `tree`, which must be on the same file system, to the place of `key`. When somebody else was
+  // faster theirs stays, and `tree` is left where it is. Returns the kept tree.
+  fs::path keep_tree(std::string_view key, const fs::path& tree);
+
+ private:
+  fs::path path_of_tree(std::string_view key) const;
+  FileLock lock(const fs::path& snapshot, std::stop_token stop) const;
+
+  fs::path directory_;
+  const oci::BlobStore& blobs_;
+};
+
+}  // namespace dash::builder

@@ -1,0 +1,34 @@
+// The launcher layer: /start and /exec, the app user and /app.
+#pragma once
+
+#include "builder/workbench.hpp"
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace dash::builder {
+
+// Part of step keys: changes when the layer does.
+inline constexpr const char* kLauncherRecipe = "launcher 1";
+
+// The user that apps run as, by the convention of herokuish.
+inline constexpr std::uint32_t kAppUid = 32767;
+inline constexpr std::uint32_t kAppGid = 32767;
+inline constexpr std::string_view kAppUser = "herokuishuser";
+
+// Runs the Procfile's command of a process type (default "web").
+std::string_view start_script();
+// Runs any command in the same environment.
+std::string_view exec_script();
+
+// The content of passwd(5) or group(5) with a line for the app user or group appended, unless it has the name
+// already.
+std::string with_app_user(std::string passwd);
+std::string with_app_group(std::string group);
+
+// The layer over `base`: the two scripts, /app owned by the app user, and /etc/passwd and /etc/group when the
+// base does not know that user.
+oci::Layer make_launcher_layer(Workbench& bench, const std::vector<oci::Layer>& base);
+
+}  // namespace dash::builder
