@@ -25,6 +25,10 @@ std::size_t name_start(std::string_view path) {
   return path.rfind('/') + 1;
 }
 
+bool is_whiteout(std::string_view path) {
+  return path.substr(name_start(path)).starts_with(kWhiteoutPrefix);
+}
+
 }  // namespace
 
 // The pipeline. Reading and the tar are the caller's thread, which also feeds the compressor; the hash over
