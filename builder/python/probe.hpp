@@ -1,0 +1,17 @@
+// Finding out which Python interpreter an image has.
+#pragma once
+
+#include "builder/interpreter.hpp"
+#include "builder/workbench.hpp"
+
+#include <vector>
+
+namespace dash::builder {
+
+// Facts about `python3` of the root file system that `layers` make, /usr/bin before the rest of PATH. Runs a
+// small isolated script in the sandbox the first time; the answer is kept in store.records() under the
+// layers' diff ids. Error(invalid_input) with a hint when there is no python3, or one older than 3.6.
+Interpreter probe_interpreter(Workbench& bench, const std::vector<oci::Layer>& layers,
+                              const std::string& step);
+
+}  // namespace dash::builder

@@ -1,0 +1,59 @@
+// The python-packages step: requirements → lock → wheels → layer.
+#pragma once
+
+#include "builder/interpreter.hpp"
+#include "builder/python/build_wheel.hpp"
+#include "builder/python/pylock.hpp"
+#include "builder/python/resolve.hpp"
+#include "builder/workbench.hpp"
+
+#include <string>
+#include <vector>
+
+namespace dash::builder {
+
+struct PythonRequest {
+  std::string step = "python-packages";
+  std::vector<oci::Layer>
+      layers;              // what the packages are installed on: base and system packages, lowest first
+  fs::path app_directory;  // the app's source on the host
+  std::vector<std::string>
+      requirement_files;  // relative to the app; empty: the app itself is the project (".")
+  std::string prefix = "/app/.heroku/python";
+  std::uint64_t owner = 32767;
+  enum class PycFiles { compile, omit } pyc_files = PycFiles::compile;
+  IndexStrategy index_strategy = IndexStrategy::first_index;
+  std::string previous_lock;          // lock of the previous image, or empty (also for --upgrade)
+  fs::path system_uv;                 // empty: the pinned release
+  PackageInstaller install_packages;  // for the toolchain; needed only when something must be compiled
+};
+
+struct PythonLayerResult {
+  std::vector<oci::Layer> layers;
+  Interpreter interpreter;
+  Lock lock;
+  struct Package {
+    std::string name;
+    std::string version;
+  };
+  std::vector<Package> packages;  // what is installed, sorted by normalised name
+  // Whether anything was built from source: only then does the layer depend on the system packages.
+  enum class Compiled { no, yes } compiled = Compiled::no;
+};
+
+// Resolves, fetches, builds, compiles and writes. The layer's bytes depend on the lock, the interpreter, the
+// prefix and the compression only (and, with `compiled`, on the layers below).
+PythonLayerResult install_python_packages(Workbench& bench, const PythonRequest& request);
+
+// The parts of it, for planners and tests.
+
+// Wheels for every package of the lock, in its order: downloaded in parallel, taken from the app, or built.
+struct LocalWheel {
+  fs::path path;
+  Sha256 sha256{};
+  std::string direct_url;  // content of direct_url.json, or empty
+  enum class Origin { index, built } origin = Origin::index;
+};
+std::vector<LocalWheel> collect_wheels(Workbench& bench, const Lock& lock, const BuildContext& context);
+
+}  // namespace dash::builder

@@ -1,0 +1,76 @@
+// Random access to zip archives (PKWARE APPNOTE 6.3), as far as wheels need it, on hostile input.
+#pragma once
+
+#include "base/file.hpp"
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+namespace dash::builder {
+
+struct ZipEntry {
+  std::string
+      path;  // checked: relative, UTF-8, no "." or ".." or empty components; ends in '/' for a directory
+  std::uint64_t size = 0;
+  std::uint64_t compressed_size = 0;
+  std::uint32_t crc = 0;
+  enum class Method : std::uint16_t { stored = 0, deflated = 8 } method = Method::stored;
+  unsigned mode = 0;  // Unix mode with file type, 0 when the archive has none
+  std::uint64_t header_offset = 0;
+
+  bool is_directory() const { return path.ends_with('/'); }
+  // Where a Unix mode says "regular file" and has any execute bit (pip's rule).
+  bool is_executable() const;
+};
+
+// An archive mapped into memory. Opening reads and checks the central directory only. Entries that are
+// encrypted, use another method, have an unsafe, duplicate or non-UTF-8 name, or lie outside of the file make
+// the whole archive an Error(corrupt) that names it. Thread-safe after construction. The file must not change
+// meanwhile.
+class ZipReader {
+ public:
+  explicit ZipReader(const fs::path& path);
+  ~ZipReader();
+  ZipReader(ZipReader&&) noexcept;
+  ZipReader& operator=(ZipReader&&) noexcept;
+
+  const std::vector<ZipEntry>& entries() const { return entries_; }  // in the order of the archive
+  // Index of a path, or nothing.
+  const ZipEntry* find(std::string_view path) const;
+
+  // The entry's content, inflated and checked against its CRC-32. Error(corrupt) names archive and entry.
+  std::string read(const ZipEntry& entry) const;
+  // Where the entry's (compressed) data starts in the file.
+  std::uint64_t data_offset(const ZipEntry& entry) const;
+  const std::string& name() const { return name_; }
+
+ private:
+  Bytes data(const ZipEntry& entry) const;
+  struct Directory {
+    std::uint64_t entries = 0;
+    std::uint64_t size = 0;
+    std::uint64_t offset = 0;
+  };
+  void read_directory();
+  Directory find_directory() const;
+  std::size_t read_entry(Bytes record);
+  void check_places(std::uint64_t data_end) const;
+  [[noreturn]] void fail(const std::string& what) const;
+
+  std::string name_;
+  const std::byte* map_ = nullptr;
+  std::size_t size_ = 0;
+  std::vector<ZipEntry> entries_;
+  std::unordered_map<std::string_view, std::size_t> index_;
+};
+
+// Limits on archives: more is Error(corrupt).
+inline constexpr std::uint64_t kMaxZipEntries = 1'000'000;
+inline constexpr std::uint64_t kMaxZipEntrySize = std::uint64_t{2} << 30;
+inline constexpr std::uint64_t kMaxZipTotalSize = std::uint64_t{64} << 30;
+
+}  // namespace dash::builder
