@@ -32,6 +32,7 @@ constexpr std::size_t kMaxMountOptions = 4095;
 constexpr const char* kStepPrivate = "make mounts private";
 constexpr const char* kStepProc = "mount /proc";
 constexpr const char* kStepState = "mount a tmpfs";
+constexpr const char* kStepCgroup = "hide the control groups";
 constexpr const char* kStepOverlay = "mount the overlay";
 
 std::string host_path(const HostSettings& host) {
@@ -179,6 +180,10 @@ class Mounter {
     if (::mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, nullptr) != 0) return kStepProc;
     if (::mount("tmpfs", state_.c_str(), "tmpfs", MS_NOSUID | MS_NODEV, "mode=0700,size=16m") != 0)
       return kStepState;
+    // Runtimes refuse some layouts of control groups even when told to leave them alone, so they see none.
+    if (::mount("tmpfs", "/sys/fs/cgroup", "tmpfs", MS_RDONLY | MS_NOSUID | MS_NODEV, "size=4k") != 0 &&
+        errno != ENOENT)
+      return kStepCgroup;
     if (::chdir(base_.c_str()) != 0) return kStepOverlay;
     // "volatile" (Linux 5.10) skips every sync of the upper directory.
     if (::mount("overlay", "root", "overlay", MS_NODEV, volatile_.c_str()) != 0 &&
