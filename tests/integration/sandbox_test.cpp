@@ -51,7 +51,9 @@ struct Bench {
   Root root{home.path()};
   HostSettings host = testing::host_settings();
   Snapshots snapshots{home.path() / "snapshots", blobs};
-  OciSandbox sandbox{snapshots, home.path() / "work", host};
+  OciSandbox sandbox;
+
+  explicit Bench(fs::path runtime = {}) : sandbox(snapshots, home.path() / "work", host, std::move(runtime)) {}
 
   SandboxCommand shell(std::string script) const {
     SandboxCommand command;
@@ -119,7 +121,9 @@ TEST_CASE("a command's output, exit code and input come through") {
 }
 
 TEST_CASE("the change holds what the command did and nothing of the sandbox") {
-  Bench bench;
+  const auto* runtime = GENERATE("/usr/bin/crun", "/usr/sbin/runc");
+  INFO(runtime);
+  Bench bench(runtime);
   auto command = bench.shell(
       "mkdir -p /opt/x; echo new > /opt/x/file; rm -r /gone; touch /tmp/t /run/dash-build/u /dev/shm/v "
       "/secret/w; "
@@ -258,7 +262,9 @@ TEST_CASE("many layers can be stacked, and commands run at the same time") {
 
 // The program may be killed at any moment. A child plays the program here.
 TEST_CASE("after SIGKILL nothing runs, nothing is mounted, nothing is in /run") {
-  Bench bench;
+  const auto* runtime = GENERATE("/usr/bin/crun", "/usr/sbin/runc");
+  INFO(runtime);
+  Bench bench(runtime);
   const auto mounts_before = mounts();
   const auto run_before = tree("/run");
   std::minstd_rand random(std::random_device{}());
