@@ -11,7 +11,7 @@ namespace {
 constexpr const char* kFile = "runtime.txt";
 
 // "3.11" or "3.11.7", each part a number without a leading zero.
-std::optional<PythonRequest> parse_version(std::string_view text) {
+std::optional<PythonVersionRequest> parse_version(std::string_view text) {
   const auto parts = split(text, '.');
   if (parts.size() != 2 && parts.size() != 3) return std::nullopt;
   std::vector<unsigned> numbers;
@@ -20,24 +20,24 @@ std::optional<PythonRequest> parse_version(std::string_view text) {
     if (!number || *number > 999 || (part.size() > 1 && part.front() == '0')) return std::nullopt;
     numbers.push_back(static_cast<unsigned>(*number));
   }
-  PythonRequest out{numbers[0], numbers[1], std::nullopt};
+  PythonVersionRequest out{numbers[0], numbers[1], std::nullopt};
   if (numbers.size() == 3) out.patch = numbers[2];
   return out;
 }
 
 }  // namespace
 
-PythonRequest::Match PythonRequest::match(std::string_view version) const {
+PythonVersionRequest::Match PythonVersionRequest::match(std::string_view version) const {
   const auto have = parse_version(version);
   if (!have || have->major != major || have->minor != minor) return Match::no;
   return !patch || patch == have->patch ? Match::yes : Match::other_patch;
 }
 
-std::string PythonRequest::to_string() const {
+std::string PythonVersionRequest::to_string() const {
   return patch ? concat(major, '.', minor, '.', *patch) : concat(major, '.', minor);
 }
 
-PythonRequest parse_runtime_txt(std::string_view text) {
+PythonVersionRequest parse_runtime_txt(std::string_view text) {
   static constexpr std::string_view kPrefix = "python-";
   const auto value = single_value(text, kFile, "python-3.11");
   const std::string_view word = value.text;
@@ -50,7 +50,7 @@ PythonRequest parse_runtime_txt(std::string_view text) {
       .with_hint("write \"python-3.11\" for the newest 3.11 there is, or \"python-3.11.7\" for that one");
 }
 
-std::optional<PythonRequest> read_runtime_txt(const AppDirectory& app) {
+std::optional<PythonVersionRequest> read_runtime_txt(const AppDirectory& app) {
   const auto text = read_text(app, kFile, Utf16::decode);
   if (!text) return std::nullopt;
   return parse_runtime_txt(*text);

@@ -10,7 +10,7 @@
 namespace dash::builder {
 
 // "3.11" (any patch level) or "3.11.7".
-struct PythonRequest {
+struct PythonVersionRequest {
   unsigned major = 0;
   unsigned minor = 0;
   std::optional<unsigned> patch;
@@ -20,13 +20,13 @@ struct PythonRequest {
   enum class Match { yes, other_patch, no };
   Match match(std::string_view version) const;
   std::string to_string() const;
-  bool operator==(const PythonRequest&) const = default;
+  bool operator==(const PythonVersionRequest&) const = default;
 };
 
 // "python-3.11" or "python-3.11.7"; anything else is an Error that quotes it and shows both forms.
-PythonRequest parse_runtime_txt(std::string_view text);
+PythonVersionRequest parse_runtime_txt(std::string_view text);
 
 // Nothing when the app has no runtime.txt.
-std::optional<PythonRequest> read_runtime_txt(const AppDirectory& app);
+std::optional<PythonVersionRequest> read_runtime_txt(const AppDirectory& app);
 
 }  // namespace dash::builder

@@ -1,0 +1,86 @@
+#include "registry/partial_file.hpp"
+
+#include "base/error.hpp"
+#include "base/text.hpp"
+
+#include <cerrno>
+#include <cstdlib>
+#include <string>
+#include <vector>
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace dash::registry {
+
+PartialFile::PartialFile(const fs::path& destination, Resume resume) : destination_(destination) {
+  hasher_.emplace();
+  const fs::path shared = destination.string() + ".part";
+  if (resume == Resume::yes && adopt(shared)) {
+    on_exit_ = OnExit::keep;
+    hash_existing();
+    return;
+  }
+  std::string name = destination.string() + ".XXXXXX";
+  fd_ = UniqueFd(::mkostemp(name.data(), O_CLOEXEC));
+  if (!fd_) throw system_error(concat("cannot make a file beside ", destination.string()), errno);
+  path_ = name;
+}
+
+PartialFile::~PartialFile() {
+  if (!path_.empty() && (on_exit_ == OnExit::remove || size_ == 0)) ::unlink(path_.c_str());
+}
+
+// Locks the file; false when somebody else has it, or moved it away between opening and locking.
+bool PartialFile::adopt(const fs::path& path) {
+  UniqueFd fd = open_file(path, O_RDWR | O_CREAT, 0644);
+  if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) return false;
+  struct stat opened {};
+  struct stat named {};
+  if (::fstat(fd.get(), &opened) != 0 || ::stat(path.c_str(), &named) != 0 || opened.st_ino != named.st_ino ||
+      opened.st_dev != named.st_dev)
+    return false;
+  fd_ = std::move(fd);
+  path_ = path;
+  return true;
+}
+
+void PartialFile::hash_existing() {
+  std::vector<std::byte> buffer(kStreamBlock);
+  FdSource source(fd_.get(), path_.string());
+  while (const std::size_t count = source.read(buffer)) {
+    hasher_->update(Bytes(buffer).first(count));
+    size_ += count;
+  }
+}
+
+void PartialFile::append(Bytes bytes) {
+  FdSink(fd_.get(), path_.string()).write(bytes);
+  hasher_->update(bytes);
+  size_ += bytes.size();
+}
+
+void PartialFile::clear() {
+  if (::ftruncate(fd_.get(), 0) != 0 || ::lseek(fd_.get(), 0, SEEK_SET) < 0)
+    throw system_error(concat("cannot empty ", path_.string()), errno);
+  hasher_.emplace();
+  size_ = 0;
+}
+
+void PartialFile::commit() {
+  if (::fchmod(fd_.get(), 0644) != 0 || ::fsync(fd_.get()) != 0)
+    throw system_error(concat("cannot write ", path_.string()), errno);
+  if (::rename(path_.c_str(), destination_.c_str()) != 0)
+    throw system_error(concat("cannot rename ", path_.string()), errno);
+  path_.clear();
+  sync_directory(destination_.parent_path());
+}
+
+void PartialFile::discard() {
+  ::unlink(path_.c_str());
+  path_.clear();
+}
+
+}  // namespace dash::registry
