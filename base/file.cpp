@@ -86,37 +86,97 @@ void make_directories(const fs::path& directory, mode_t mode) {
   throw system_error(concat("cannot make the directory ", directory.string()), errno);
 }
 
-namespace {
-
-// Removes `name` below the open directory `parent`; `shown` is the full path for messages.
-void remove_at(int parent, const std::string& name, const std::string& shown) {
-  if (::unlinkat(parent, name.c_str(), 0) == 0 || errno == ENOENT) return;
-  if (errno != EISDIR && errno != EPERM) throw system_error(concat("cannot remove ", shown), errno);
-  const int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
-  UniqueFd fd(::openat(parent, name.c_str(), flags));
-  if (!fd && errno == EACCES && ::fchmodat(parent, name.c_str(), 0700, 0) == 0)
-    fd = UniqueFd(::openat(parent, name.c_str(), flags));
-  if (!fd) throw system_error(concat("cannot remove ", shown), errno);
-  const int stream_fd = ::fcntl(fd.get(), F_DUPFD_CLOEXEC, 0);
-  DIR* stream = stream_fd < 0 ? nullptr : ::fdopendir(stream_fd);
+std::vector<std::string> list_directory(int directory, std::string_view shown) {
+  // Opened anew, so that the position of the caller's descriptor does not matter.
+  const int copy = ::openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  DIR* stream = copy < 0 ? nullptr : ::fdopendir(copy);
   if (stream == nullptr) throw system_error(concat("cannot list ", shown), errno);
   std::vector<std::string> names;
   while (const dirent* entry = ::readdir(stream)) {
-    const std::string_view child = entry->d_name;
-    if (child != "." && child != "..") names.emplace_back(child);
+    const std::string_view name = entry->d_name;
+    if (name != "." && name != "..") names.emplace_back(name);
   }
   ::closedir(stream);
-  if (!names.empty() && ::faccessat(parent, name.c_str(), W_OK | X_OK, AT_EACCESS) != 0)
-    ::fchmod(fd.get(), 0700);
-  for (const auto& child : names) remove_at(fd.get(), child, concat(shown, '/', child));
-  if (::unlinkat(parent, name.c_str(), AT_REMOVEDIR) != 0 && errno != ENOENT)
-    throw system_error(concat("cannot remove ", shown), errno);
+  return names;
 }
+
+namespace {
+
+// Takes one tree apart with few descriptors and little stack, however deep it is: directories below a certain
+// depth are first moved up to the top.
+class TreeRemover {
+ public:
+  void remove(int parent, const std::string& name, const std::string& shown) {
+    if (unlink_file(parent, name, shown)) return;
+    top_ = open_directory(parent, name, shown);
+    // Directories that were moved up appear in the next listing.
+    for (auto names = list_directory(top_.get(), shown); !names.empty();
+         names = list_directory(top_.get(), shown))
+      remove_all(top_.get(), names, shown, 1);
+    remove_empty(parent, name, shown);
+  }
+
+ private:
+  static constexpr int kMaxDepth = 64;
+
+  // False when it is a directory.
+  static bool unlink_file(int parent, const std::string& name, const std::string& shown) {
+    if (::unlinkat(parent, name.c_str(), 0) == 0 || errno == ENOENT) return true;
+    if (errno != EISDIR && errno != EPERM) throw system_error(concat("cannot remove ", shown), errno);
+    return false;
+  }
+
+  static void remove_empty(int parent, const std::string& name, const std::string& shown) {
+    if (::unlinkat(parent, name.c_str(), AT_REMOVEDIR) != 0 && errno != ENOENT)
+      throw system_error(concat("cannot remove ", shown), errno);
+  }
+
+  // Opens a directory whose entries can be removed: one without permissions gets them first.
+  static UniqueFd open_directory(int parent, const std::string& name, const std::string& shown) {
+    const int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+    UniqueFd fd(::openat(parent, name.c_str(), flags));
+    if (!fd && errno == EACCES && ::fchmodat(parent, name.c_str(), 0700, 0) == 0)
+      fd = UniqueFd(::openat(parent, name.c_str(), flags));
+    if (!fd) throw system_error(concat("cannot remove ", shown), errno);
+    if (::faccessat(parent, name.c_str(), W_OK | X_OK, AT_EACCESS) != 0) ::fchmod(fd.get(), 0700);
+    return fd;
+  }
+
+  void remove_all(int directory, const std::vector<std::string>& names, const std::string& shown, int depth) {
+    for (const auto& name : names) {
+      const auto child = concat(shown, '/', name);
+      if (unlink_file(directory, name, child)) continue;
+      const auto fd = open_directory(directory, name, child);
+      if (depth == kMaxDepth) {
+        move_up(directory, name, child);
+      } else {
+        remove_all(fd.get(), list_directory(fd.get(), child), child, depth + 1);
+        remove_empty(directory, name, child);
+      }
+    }
+  }
+
+  void move_up(int directory, const std::string& name, const std::string& shown) {
+    for (;;) {
+      const auto moved = concat(".deep-", moved_++);
+      if (::renameat(directory, name.c_str(), top_.get(), moved.c_str()) == 0) return;
+      if (errno != EEXIST && errno != ENOTEMPTY && errno != ENOTDIR)
+        throw system_error(concat("cannot remove ", shown), errno);
+    }
+  }
+
+  UniqueFd top_;
+  std::uint64_t moved_ = 0;
+};
 
 }  // namespace
 
 void remove_tree(const fs::path& path) {
-  remove_at(AT_FDCWD, path.string(), path.string());
+  remove_tree_at(AT_FDCWD, path.string(), path.string());
+}
+
+void remove_tree_at(int parent, const std::string& name, const std::string& shown) {
+  TreeRemover().remove(parent, name, shown);
 }
 
 TempFile::TempFile(const fs::path& directory) {

@@ -10,6 +10,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include <sys/types.h>
 
@@ -70,9 +71,14 @@ void sync_directory(const fs::path& directory);
 // mkdir -p; throws with the path that could not be made.
 void make_directories(const fs::path& directory, mode_t mode = 0755);
 
+// Names in an open directory, unsorted, without "." and ".."; `shown` is its path for messages.
+std::vector<std::string> list_directory(int directory, std::string_view shown);
+
 // Removes a tree without following symbolic links; absent is fine. Directories without permissions are
 // made writable first where the caller owns them.
 void remove_tree(const fs::path& path);
+// The same for `name` in the open directory `parent`; `shown` is the path for messages.
+void remove_tree_at(int parent, const std::string& name, const std::string& shown);
 
 // A file that is written beside its destination and appears there only on `commit`.
 class TempFile : public Sink {

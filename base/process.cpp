@@ -86,6 +86,28 @@ void append_tail(std::string& tail, std::string_view bytes) {
   tail.erase(0, tail.size() - kTailLimit);
 }
 
+// Turns SIGPIPE in this thread into EPIPE: a child that closes its standard input early must not end the
+// program.
+class NoBrokenPipe {
+ public:
+  NoBrokenPipe() {
+    sigemptyset(&set_);
+    sigaddset(&set_, SIGPIPE);
+    ::pthread_sigmask(SIG_BLOCK, &set_, &before_);
+  }
+  ~NoBrokenPipe() {
+    const timespec now{};
+    while (::sigtimedwait(&set_, nullptr, &now) < 0 && errno == EINTR) {
+    }
+    ::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+  }
+  NoBrokenPipe(const NoBrokenPipe&) = delete;
+  NoBrokenPipe& operator=(const NoBrokenPipe&) = delete;
+
+ private:
+  sigset_t set_{}, before_{};
+};
+
 // What the child says about itself through a pipe that closes when the program starts.
 struct Report {
   int error = 0;               // 0: the child is ready and waits for leave to go on
@@ -271,6 +293,7 @@ ProcessResult run_process(const ProcessOptions& options, std::stop_token stop) {
         err_lines.add(bytes);
       });
     if (fds[2].revents != 0) {
+      const NoBrokenPipe guard;
       const auto count = ::write(input.write.get(), pending.data(), pending.size());
       if (count > 0) pending.remove_prefix(static_cast<std::size_t>(count));
       if (pending.empty() || (count < 0 && errno != EAGAIN && errno != EINTR)) input.write.reset();

@@ -1,6 +1,7 @@
 // The launcher layer: /start and /exec, the app user and /app.
 #pragma once
 
+#include "builder/image_config.hpp"
 #include "builder/workbench.hpp"
 
 #include <string>
@@ -12,15 +13,13 @@ namespace dash::builder {
 // Part of step keys: changes when the layer does.
 inline constexpr const char* kLauncherRecipe = "launcher 1";
 
-// The user that apps run as, by the convention of herokuish.
-inline constexpr std::uint32_t kAppUid = 32767;
-inline constexpr std::uint32_t kAppGid = 32767;
-inline constexpr std::string_view kAppUser = "herokuishuser";
+// Name of the user that apps run as (its number is kAppUser), by the convention of herokuish.
+inline constexpr std::string_view kAppUserName = "herokuishuser";
 
 // Runs the Procfile's command of a process type (default "web").
-std::string_view start_script();
+std::string start_script();
 // Runs any command in the same environment.
-std::string_view exec_script();
+std::string exec_script();
 
 // The content of passwd(5) or group(5) with a line for the app user or group appended, unless it has the name
 // already.

@@ -1,0 +1,51 @@
+// The grammar of a requirements file, one file at a time
+// (https://pip.pypa.io/en/stable/reference/requirements-file-format/).
+//
+// Only for early errors and for finding what a file refers to: the packages are resolved by uv, from the
+// files themselves.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace dash::builder {
+
+// One requirement or one option. Texts are as written: variables are not replaced, URLs may hold passwords.
+struct RequirementsEntry {
+  enum class Kind {
+    package,     // by name, from an index; `value` is the normalised name (PEP 503)
+    url,         // from an http(s) URL
+    vcs,         // from version control: "git+https://…"
+    path,        // a file or directory; `value` is the path, without extras, marker and fragment
+    include,     // -r
+    constraint,  // -c
+    index_url,   // -i
+    extra_index_url,
+    no_index,
+    find_links,  // a URL or a path
+    trusted_host,
+    other  // options that change the choice of packages only
+  } kind = Kind::package;
+  enum class Mode { regular, editable } mode = Mode::regular;
+  std::string value;
+  std::size_t line = 0;  // where the entry starts, from 1
+  bool operator==(const RequirementsEntry&) const = default;
+};
+
+struct RequirementsText {
+  std::vector<RequirementsEntry> entries;  // in file order
+  std::vector<std::string> variables;      // names in "${NAME}", each once, sorted
+  // Whether a line has a --hash, which makes hashes obligatory for every package.
+  enum class Hashes { none, used } hashes = Hashes::none;
+};
+
+// `text` is decoded (text_file.hpp); `file` is for messages. A line that no installer would accept is an
+// Error(invalid_input) with its number, its text without passwords, and a hint.
+RequirementsText parse_requirements(std::string_view text, std::string_view file);
+
+// PEP 503: lower case, runs of "-", "_" and "." are one "-".
+std::string normal_package_name(std::string_view name);
+
+}  // namespace dash::builder

@@ -1,0 +1,53 @@
+#!/usr/bin/env bash
+# Installs what is needed (Debian 12, as root), builds, and runs every check and test. This is what CI runs.
+#   scripts/test.sh            everything
+#   scripts/test.sh unit       one part: style, unit, sanitizers, integration, fuzz, tidy
+set -euo pipefail
+root=$(cd "$(dirname "$0")/.." && pwd)
+cd "$root"
+. scripts/packages.sh
+parts=${*:-style unit integration sanitizers fuzz tidy}
+
+# shellcheck disable=SC2086
+install_packages $BUILD_PACKAGES $RUN_PACKAGES $SERVE_PACKAGES $TEST_PACKAGES
+
+sources() { git ls-files -- '*.cpp' '*.hpp' 2>/dev/null || find base oci registry builder cli tests -name '*.[ch]pp'; }
+
+style() { sources | xargs clang-format --dry-run --Werror; }
+
+build() { # build PRESET
+  cmake --preset "$1" >/dev/null
+  cmake --build --preset "$1"
+}
+
+unit() {
+  build release
+  ctest --preset release -L unit
+}
+
+integration() {
+  build release
+  ctest --preset release -LE unit
+}
+
+sanitizers() {
+  for preset in asan tsan; do
+    cmake --preset "$preset" >/dev/null
+    cmake --build --preset "$preset" --target unit_tests
+    ctest --preset "$preset" -L unit
+  done
+}
+
+fuzz() {
+  build fuzz
+  fuzz/run.sh build/fuzz/bin "${FUZZ_SECONDS:-20}"
+}
+
+tidy() { scripts/tidy.sh; }
+
+for part in $parts; do
+  echo "== $part"
+  start=$SECONDS
+  "$part"
+  echo "== $part passed in $((SECONDS - start)) s"
+done

@@ -1,0 +1,84 @@
+"""Shared by the end-to-end tests: the program under test, stores, apps, and what other tools make of images.
+
+Environment: DASH_BUILD (the program), DASH_E2E_DIR (where tests write; default /var/tmp/dash-e2e).
+"""
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+sys.path.insert(0, str(ROOT / "scripts"))
+PROGRAM = os.environ.get("DASH_BUILD", str(ROOT / "build/release/bin/dash-build"))
+APPS = ROOT / "testdata/apps"
+SCRATCH = pathlib.Path(os.environ.get("DASH_E2E_DIR", "/var/tmp/dash-e2e"))
+# For tests that do not need an empty store: the base image is bootstrapped once.
+SHARED_STORE = SCRATCH / "store"
+
+
+def run(*words, check=True, env=None, timeout=900, **options):
+    result = subprocess.run(
+        [str(word) for word in words],
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        env={**os.environ, **(env or {})},
+        timeout=timeout,
+        **options,
+    )
+    if check and result.returncode != 0:
+        raise AssertionError(f"{words} failed with {result.returncode}:\n{result.stdout}\n{result.stderr}")
+    return result
+
+
+class Case(unittest.TestCase):
+    """A test with a scratch directory, and the program."""
+
+    maxDiff = None
+
+    def setUp(self):
+        SCRATCH.mkdir(parents=True, exist_ok=True)
+        self.scratch = pathlib.Path(tempfile.mkdtemp(prefix="case-", dir=SCRATCH))
+        self.addCleanup(shutil.rmtree, self.scratch, ignore_errors=True)
+        self.tag = "test/" + self.id().split(".")[-1].replace("_", "-").lower()
+
+    def enter(self, manager):
+        value = manager.__enter__()
+        self.addCleanup(manager.__exit__, None, None, None)
+        return value
+
+    def dash(self, *words, store=SHARED_STORE, env=None, **options):
+        return run(PROGRAM, *words, env={"DASH_BUILD_HOME": str(store), **(env or {})}, **options)
+
+    def build(self, app, *words, **options):
+        """Builds an app; returns the parsed metadata file, with the printed progress as "log"."""
+        metadata = self.scratch / "metadata.json"
+        result = self.dash(
+            "build", app, "-t", self.tag, "--progress", "plain", "--metadata-file", metadata, *words, **options
+        )
+        return {**json.loads(metadata.read_text()), "log": result.stderr}
+
+    def copy_app(self, name, to=None):
+        target = self.scratch / (to or name)
+        shutil.copytree(APPS / name, target)
+        return target
+
+    def make_app(self, files, to="made"):
+        """An app made of {path: content}."""
+        for path, content in files.items():
+            file = self.scratch / to / path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(content)
+        return self.scratch / to
+
+
+def decisions(metadata):
+    return {step["name"]: step["decision"] for step in metadata["steps"]}
+
+
+def layers(metadata, step):
+    return [layer["digest"] for layer in metadata["layers"] if layer["step"] == step]
