@@ -12,6 +12,7 @@
 #include <cstring>
 
 #include <fcntl.h>
+#include <linux/close_range.h>
 #include <poll.h>
 #include <sched.h>
 #include <sys/prctl.h>
@@ -137,6 +138,9 @@ void tie_to_parent(const ChildSide& side) {
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
   for (const int signal : {SIGINT, SIGTERM, SIGPIPE, SIGHUP, SIGQUIT}) ::signal(signal, SIG_DFL);
   if (::dup2(side.in, 0) < 0 || ::dup2(side.out, 1) < 0 || ::dup2(side.err, 2) < 0) fail_child(side, "dup2");
+  // What this process itself was started with, and others' descriptors without O_CLOEXEC (best effort:
+  // Linux 5.11).
+  ::close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
   for (const int fd : side.options.inherit)
     if (::fcntl(fd, F_SETFD, 0) != 0) fail_child(side, "inherit a descriptor");
   if (!side.options.directory.empty() && ::chdir(side.options.directory.c_str()) != 0)
@@ -153,6 +157,35 @@ pid_t start_child(const ProcessOptions& options) {
   // run, which is fine for a child that allocates nothing.
   return static_cast<pid_t>(::syscall(SYS_clone, static_cast<unsigned long>(options.namespaces | SIGCHLD),
                                       nullptr, nullptr, nullptr, nullptr));
+}
+
+// write(2) without the signal that a child who does not read its input would raise in this thread.
+ssize_t write_without_signal(int fd, std::string_view bytes) {
+  sigset_t broken_pipe, before;
+  sigemptyset(&broken_pipe);
+  sigaddset(&broken_pipe, SIGPIPE);
+  ::pthread_sigmask(SIG_BLOCK, &broken_pipe, &before);
+  const auto count = ::write(fd, bytes.data(), bytes.size());
+  const int error = errno;
+  constexpr timespec kNow{};
+  if (count < 0 && error == EPIPE) ::sigtimedwait(&broken_pipe, nullptr, &kNow);
+  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  errno = error;
+  return count;
+}
+
+// True when the child has ended; it stays to be waited for.
+bool has_ended(pid_t child) {
+  siginfo_t info{};
+  return ::waitid(P_PID, static_cast<id_t>(child), &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+         info.si_pid == child;
+}
+
+bool read_report(int fd, Report& report) {
+  for (;;) {
+    const auto count = ::read(fd, &report, sizeof report);
+    if (count >= 0 || errno != EINTR) return count == sizeof report;
+  }
 }
 
 // Sends SIGTERM to the group once `stop` is requested, SIGKILL when it outlives the grace period.
@@ -218,7 +251,7 @@ ProcessResult run_process(const ProcessOptions& options, std::stop_token stop) {
   report.write.reset();
 
   Report said;
-  while (::read(report.read.get(), &said, sizeof said) == sizeof said) {
+  while (read_report(report.read.get(), said)) {
     if (said.error == 0) {
       [[maybe_unused]] const auto count = ::write(leave.write.get(), "", 1);
       continue;
@@ -256,7 +289,7 @@ ProcessResult run_process(const ProcessOptions& options, std::stop_token stop) {
     stopper.poll();
     if (ready <= 0) {
       // Both streams may be held open by a grandchild in another group; the child's end decides then.
-      if (stopper.stopped() && ::waitpid(child, nullptr, WNOHANG | WNOWAIT) == child) break;
+      if ((stopper.stopped() || failure) && has_ended(child)) break;
       continue;
     }
     if (fds[0].revents != 0)
@@ -271,7 +304,7 @@ ProcessResult run_process(const ProcessOptions& options, std::stop_token stop) {
         err_lines.add(bytes);
       });
     if (fds[2].revents != 0) {
-      const auto count = ::write(input.write.get(), pending.data(), pending.size());
+      const auto count = write_without_signal(input.write.get(), pending);
       if (count > 0) pending.remove_prefix(static_cast<std::size_t>(count));
       if (pending.empty() || (count < 0 && errno != EAGAIN && errno != EINTR)) input.write.reset();
     }
