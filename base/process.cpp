@@ -87,6 +87,28 @@ void append_tail(std::string& tail, std::string_view bytes) {
   tail.erase(0, tail.size() - kTailLimit);
 }
 
+// Turns SIGPIPE in this thread into EPIPE: a child that closes its standard input early must not end the
+// program.
+class NoBrokenPipe {
+ public:
+  NoBrokenPipe() {
+    sigemptyset(&set_);
+    sigaddset(&set_, SIGPIPE);
+    ::pthread_sigmask(SIG_BLOCK, &set_, &before_);
+  }
+  ~NoBrokenPipe() {
+    const timespec now{};
+    while (::sigtimedwait(&set_, nullptr, &now) < 0 && errno == EINTR) {
+    }
+    ::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+  }
+  NoBrokenPipe(const NoBrokenPipe&) = delete;
+  NoBrokenPipe& operator=(const NoBrokenPipe&) = delete;
+
+ private:
+  sigset_t set_{}, before_{};
+};
+
 // What the child says about itself through a pipe that closes when the program starts.
 struct Report {
   int error = 0;               // 0: the child is ready and waits for leave to go on
@@ -157,21 +179,6 @@ pid_t start_child(const ProcessOptions& options) {
   // run, which is fine for a child that allocates nothing.
   return static_cast<pid_t>(::syscall(SYS_clone, static_cast<unsigned long>(options.namespaces | SIGCHLD),
                                       nullptr, nullptr, nullptr, nullptr));
-}
-
-// write(2) without the signal that a child who does not read its input would raise in this thread.
-ssize_t write_without_signal(int fd, std::string_view bytes) {
-  sigset_t broken_pipe, before;
-  sigemptyset(&broken_pipe);
-  sigaddset(&broken_pipe, SIGPIPE);
-  ::pthread_sigmask(SIG_BLOCK, &broken_pipe, &before);
-  const auto count = ::write(fd, bytes.data(), bytes.size());
-  const int error = errno;
-  constexpr timespec kNow{};
-  if (count < 0 && error == EPIPE) ::sigtimedwait(&broken_pipe, nullptr, &kNow);
-  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  errno = error;
-  return count;
 }
 
 // True when the child has ended; it stays to be waited for.
@@ -304,7 +311,8 @@ ProcessResult run_process(const ProcessOptions& options, std::stop_token stop) {
         err_lines.add(bytes);
       });
     if (fds[2].revents != 0) {
-      const auto count = write_without_signal(input.write.get(), pending);
+      const NoBrokenPipe guard;
+      const auto count = ::write(input.write.get(), pending.data(), pending.size());
       if (count > 0) pending.remove_prefix(static_cast<std::size_t>(count));
       if (pending.empty() || (count < 0 && errno != EAGAIN && errno != EINTR)) input.write.reset();
     }

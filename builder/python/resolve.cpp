@@ -2,6 +2,7 @@
 
 #include "base/error.hpp"
 #include "base/text.hpp"
+#include "builder/python/source_tree.hpp"
 #include "builder/python/uv_run.hpp"
 
 #include <algorithm>
@@ -13,7 +14,7 @@ constexpr const char* kResolveDirectory = "/run/dash-build/resolve";
 constexpr const char* kLockFile = "pylock.toml";
 
 struct Attempt {
-  SandboxResult result;
+  int exit_code = 0;
   std::string errors;  // standard error
 };
 
@@ -21,7 +22,7 @@ Attempt run_resolver(Workbench& bench, const ResolveRequest& request, const fs::
                      const std::vector<std::string>& extra) {
   std::string lines;
   for (const std::string& line : extra) lines += line + '\n';
-  write_file_atomic(work / "extra.txt", lines);
+  write_file_atomic(work / "resolve/extra.txt", lines);
 
   UvCommand uv(bench, request.uv);
   std::vector<std::string> arguments{"pip", "compile"};
@@ -40,11 +41,13 @@ Attempt run_resolver(Workbench& bench, const ResolveRequest& request, const fs::
   command.layers = request.layers;
   command.extra_layers = request.extra_layers;
   command.directory = "/app";
-  command.mounts.push_back({request.app_directory, "/app", SandboxMount::Access::read_only});
-  command.mounts.push_back({work, kResolveDirectory, SandboxMount::Access::read_write});
+  const bool copied = request.app == ResolveRequest::App::copy;
+  command.mounts.push_back({copied ? work / "app" : request.app_directory, "/app",
+                            copied ? SandboxMount::Access::read_write : SandboxMount::Access::read_only});
+  command.mounts.push_back({work / "resolve", kResolveDirectory, SandboxMount::Access::read_write});
   command.on_stdout_bytes = [](std::string_view) {};  // the lock again
   command.on_output = [&](std::string_view line) { uv.collect(request.step, line, attempt.errors); };
-  attempt.result = bench.sandbox.run(command, bench.stop);
+  attempt.exit_code = bench.sandbox.run(command, bench.stop).exit_code;
   return attempt;
 }
 
@@ -52,12 +55,16 @@ Attempt run_resolver(Workbench& bench, const ResolveRequest& request, const fs::
 
 Lock resolve(Workbench& bench, const ResolveRequest& request) {
   const TempDirectory work = bench.store.work_directory();
-  if (!request.previous_lock.empty()) write_file_atomic(work.path() / kLockFile, request.previous_lock);
+  const fs::path lock = work.path() / "resolve" / kLockFile;
+  make_directories(lock.parent_path());
+  if (!request.previous_lock.empty()) write_file_atomic(lock, request.previous_lock);
+  if (request.app == ResolveRequest::App::copy)
+    copy_tree(request.app_directory, work.path() / "app", bench.stop);
   std::vector<std::string> extra = request.extra_requirements;
   extra.insert(extra.end(), request.optional_requirements.begin(), request.optional_requirements.end());
   Attempt attempt = run_resolver(bench, request, work.path(), extra);
   const bool without_optional =
-      attempt.result.exit_code != 0 &&
+      attempt.exit_code != 0 &&
       std::ranges::any_of(request.optional_requirements, [&](const std::string& name) {
         return contains(attempt.errors, concat(name, " was not found"));
       });
@@ -66,9 +73,8 @@ Lock resolve(Workbench& bench, const ResolveRequest& request) {
                                     "; the environment is made without"));
     attempt = run_resolver(bench, request, work.path(), request.extra_requirements);
   }
-  if (attempt.result.exit_code != 0)
-    throw uv_failure("cannot resolve the Python requirements", attempt.errors);
-  return Lock::parse(read_file(work.path() / kLockFile), kResolveDirectory);
+  if (attempt.exit_code != 0) throw uv_failure("cannot resolve the Python requirements", attempt.errors);
+  return Lock::parse(read_file(lock), kResolveDirectory);
 }
 
 }  // namespace dash::builder

@@ -19,7 +19,10 @@ struct ResolveRequest {
   std::vector<oci::Layer> layers;
   std::vector<fs::path> extra_layers;
   Interpreter interpreter;
-  fs::path app_directory;                       // on the host; seen read-only at /app
+  // On the host; seen at /app. With `copy` uv works on a copy, because asking a local project for its
+  // metadata writes into it.
+  fs::path app_directory;
+  enum class App { read_only, copy } app = App::read_only;
   std::vector<std::string> requirement_files;   // relative to the app
   std::vector<std::string> extra_requirements;  // further requirements, as lines
   // Added like extra_requirements, and left out (with a warning) when no index has them.

@@ -24,7 +24,8 @@ class OciSandbox : public Sandbox {
  public:
   // `work` is where the runs' directories go, on a file system that can hold an overlay's upper directory
   // (ext4, xfs, btrfs, tmpfs) and the same as the snapshots'. References must outlive this object.
-  OciSandbox(Snapshots& snapshots, fs::path work, const HostSettings& host);
+  // `runtime` names the OCI runtime's program; empty: the first of crun and runc that is installed.
+  OciSandbox(Snapshots& snapshots, fs::path work, const HostSettings& host, fs::path runtime = {});
 
   SandboxResult run(const SandboxCommand& command, std::stop_token stop) override;
 
@@ -35,6 +36,7 @@ class OciSandbox : public Sandbox {
   Snapshots& snapshots_;
   fs::path work_;
   const HostSettings& host_;
+  fs::path runtime_;
 };
 
 }  // namespace dash::builder

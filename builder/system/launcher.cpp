@@ -120,11 +120,11 @@ void add_file(oci::LayerWriter& writer, const std::string& path, unsigned mode, 
 
 }  // namespace
 
-std::string_view start_script() {
-  return kStart;
+std::string start_script() {
+  return concat(kStartHead, kEnterApp, kStartBody);
 }
-std::string_view exec_script() {
-  return kExec;
+std::string exec_script() {
+  return concat(kExecHead, kEnterApp, kExecBody);
 }
 
 std::string with_app_user(std::string passwd) {
