@@ -121,7 +121,8 @@ OpenedImage open_image(const ImageLocation& location, const Platform& platform) 
       auto manifest = resolve_manifest(*blobs, entry, platform);
       return {std::move(blobs), std::move(manifest)};
     }
-    case ImageLocation::Kind::name: break;
+    case ImageLocation::Kind::name:
+      break;
   }
   throw Error(ErrorCode::internal, concat(location.to_string(), " is neither a layout nor an archive"));
 }

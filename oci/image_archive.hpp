@@ -23,8 +23,8 @@ struct OpenedImage {
   Descriptor manifest;
 };
 
-// Opens an image in a layout directory or an archive. An archive is read in place, nothing is unpacked beside it; a
-// compressed one works too, but is decompressed anew for every blob.
+// Opens an image in a layout directory or an archive. An archive is read in place, nothing is unpacked beside
+// it; a compressed one works too, but is decompressed anew for every blob.
 OpenedImage open_image(const ImageLocation& location, const Platform& platform = {});
 
 // Copies an image out of an archive.
