@@ -52,6 +52,18 @@ class ArchivedBlobs : public BlobStore {
  public:
   explicit ArchivedBlobs(fs::path archive) : archive_(std::move(archive)) {}
 
+  Index index() const {
+    ArchivedFile file(archive_, "index.json");
+    if (!file.found())
+      throw Error(ErrorCode::invalid_input,
+                  concat(archive_.string(), " is not an OCI archive: it has no index.json"))
+          .with_hint(
+              "an image saved by 'docker save' of an old Docker is another format; convert it with "
+              "'skopeo copy docker-archive:FILE oci-archive:FILE'");
+    const auto name = concat("index.json of ", archive_.string());
+    return Index::parse(read_all(file, kMaxDocumentSize, name), name);
+  }
+
   bool contains(const Digest& digest) const override {
     return ArchivedFile(archive_, concat(kBlobs, digest.hex())).found();
   }
@@ -94,25 +106,37 @@ void add_blob(TarWriter& tar, const BlobStore& from, const Descriptor& blob, con
 
 }  // namespace
 
+OpenedImage open_image(const ImageLocation& location, const Platform& platform) {
+  const auto& path = location.path;
+  switch (location.kind) {
+    case ImageLocation::Kind::layout: {
+      auto layout = std::make_unique<ImageLayout>(ImageLayout::open(path));
+      auto entry = pick_image(layout->index(), location.tag, platform, path.string());
+      auto manifest = resolve_manifest(*layout, entry, platform);
+      return {std::move(layout), std::move(manifest)};
+    }
+    case ImageLocation::Kind::archive: {
+      auto blobs = std::make_unique<ArchivedBlobs>(path);
+      auto entry = pick_image(blobs->index(), location.tag, platform, path.string());
+      auto manifest = resolve_manifest(*blobs, entry, platform);
+      return {std::move(blobs), std::move(manifest)};
+    }
+    case ImageLocation::Kind::name:
+      break;
+  }
+  throw Error(ErrorCode::internal, concat(location.to_string(), " is neither a layout nor an archive"));
+}
+
 Descriptor import_archive(const fs::path& file, std::string_view tag, BlobStore& to, const Platform& platform,
                           const std::stop_token& stop) {
-  ArchivedFile index(file, "index.json");
-  if (!index.found())
-    throw Error(ErrorCode::invalid_input,
-                concat(file.string(), " is not an OCI archive: it has no index.json"))
-        .with_hint(
-            "an image saved by 'docker save' of an old Docker is another format; convert it with "
-            "'skopeo copy docker-archive:FILE oci-archive:FILE'");
-  const auto name = concat("index.json of ", file.string());
-  const auto image =
-      pick_image(Index::parse(read_all(index, kMaxDocumentSize, name), name), tag, platform, file.string());
-  return copy_image(ArchivedBlobs(file), image, to, platform, stop);
+  const auto image = open_image({ImageLocation::Kind::archive, file, std::string(tag), {}}, platform);
+  return copy_image(*image.store, image.manifest, to, platform, stop);
 }
 
 Descriptor import_layout(const fs::path& directory, std::string_view tag, BlobStore& to,
                          const Platform& platform, const std::stop_token& stop) {
-  const auto from = ImageLayout::open(directory);
-  return copy_image(from, pick_image(from.index(), tag, platform, directory.string()), to, platform, stop);
+  const auto image = open_image({ImageLocation::Kind::layout, directory, std::string(tag), {}}, platform);
+  return copy_image(*image.store, image.manifest, to, platform, stop);
 }
 
 void export_archive(const BlobStore& from, const Descriptor& image, std::string_view tag,

@@ -5,7 +5,9 @@
 #include "base/path.hpp"
 #include "oci/image_copy.hpp"
 #include "oci/image_layout.hpp"
+#include "oci/image_location.hpp"
 
+#include <memory>
 #include <stop_token>
 #include <string_view>
 
@@ -15,8 +17,17 @@ namespace dash::oci {
 // as it is in the destination, and leave it to the caller to name it there and to keep garbage collection
 // away from it until then (ImageLayout::lease).
 
-// Copies an image out of an archive. The file is read in place, nothing is unpacked beside it; a compressed
-// one works too, but is decompressed anew for every blob.
+// An image where it is, for reading.
+struct OpenedImage {
+  std::unique_ptr<BlobStore> store;
+  Descriptor manifest;
+};
+
+// Opens an image in a layout directory or an archive. An archive is read in place, nothing is unpacked beside
+// it; a compressed one works too, but is decompressed anew for every blob.
+OpenedImage open_image(const ImageLocation& location, const Platform& platform = {});
+
+// Copies an image out of an archive.
 Descriptor import_archive(const fs::path& file, std::string_view tag, BlobStore& to,
                           const Platform& platform = {}, const std::stop_token& stop = {});
 

@@ -49,17 +49,6 @@ bool is_temporary(const fs::path& file) {
 
 }  // namespace
 
-std::vector<Layer> StoredImage::layers() const {
-  if (manifest.layers.size() != config.diff_ids.size())
-    throw Error(ErrorCode::corrupt,
-                concat("image ", descriptor.digest.to_string(), " has ", manifest.layers.size(),
-                       " layers but its configuration lists ", config.diff_ids.size(), " diff ids"));
-  std::vector<Layer> out;
-  for (std::size_t i = 0; i < manifest.layers.size(); ++i)
-    out.push_back({manifest.layers[i], config.diff_ids[i]});
-  return out;
-}
-
 ImageLayout ImageLayout::open(const fs::path& directory) {
   const auto marker = read_file_if_exists(directory / "oci-layout", kMaxDocumentSize);
   if (!marker)
@@ -149,13 +138,8 @@ bool ImageLayout::untag(std::string_view name) {
   return removed;
 }
 
-StoredImage ImageLayout::load(const Descriptor& image, const Platform& platform) const {
-  const auto descriptor = resolve_manifest(*this, image, platform);
-  const auto name = concat("manifest ", descriptor.digest.to_string());
-  auto manifest = Manifest::parse(read(descriptor, kMaxDocumentSize), name);
-  auto config =
-      ImageConfig::parse(read(manifest.config, kMaxDocumentSize), concat("configuration of ", name));
-  return {descriptor, std::move(manifest), std::move(config)};
+StoredImage ImageLayout::load(const Descriptor& descriptor, const Platform& platform) const {
+  return load_image(*this, descriptor, platform);
 }
 
 Descriptor ImageLayout::store_image(const ImageConfig& config, const std::vector<Layer>& layers,

@@ -11,7 +11,8 @@ namespace dash::oci {
 
 namespace {
 
-// Each worker costs about 13 MiB at level 3, and one thread cannot read files fast enough for more than these.
+// Each worker costs about 13 MiB at level 3, and one thread cannot read files fast enough for more than
+// these.
 constexpr unsigned kMostWorkers = 6;
 
 std::size_t check(std::size_t result) {

@@ -27,7 +27,7 @@ std::string project_name(const WheelSource& source) {
   return source.version.empty() ? source.name : concat(source.name, '-', source.version);
 }
 
-std::string build_key(Workbench& bench, const BuildContext& context, const WheelSource& source) {
+std::string build_key(const Workbench& bench, const BuildContext& context, const WheelSource& source) {
   std::string leaves = concat(kRecipe, '\n', context.interpreter.identity(), '\n', project_name(source), '\n',
                               source.subdirectory, '\n', bench.host.source_date_epoch, '\n');
   if (source.vcs)
@@ -50,7 +50,7 @@ fs::path find_wheel(const fs::path& directory) {
 
 class WheelBuild {
  public:
-  WheelBuild(Workbench& bench, const BuildContext& context, const WheelSource& source)
+  WheelBuild(const Workbench& bench, const BuildContext& context, const WheelSource& source)
       : bench_(bench),
         context_(context),
         source_(source),
@@ -126,7 +126,7 @@ class WheelBuild {
     return bench_.sandbox.run(command, bench_.stop);
   }
 
-  Workbench& bench_;
+  const Workbench& bench_;
   const BuildContext& context_;
   const WheelSource& source_;
   UvCommand uv_;
@@ -141,7 +141,7 @@ std::vector<std::string> toolchain_packages() {
   return {"build-essential", "ca-certificates", "git", "pkg-config", "python3-dev"};
 }
 
-fs::path build_wheel(Workbench& bench, const BuildContext& context, const WheelSource& source) {
+fs::path build_wheel(const Workbench& bench, const BuildContext& context, const WheelSource& source) {
   const fs::path built = bench.store.packages() / "built";
   const fs::path destination = built / build_key(bench, context, source);
   if (const fs::path wheel = find_wheel(destination); !wheel.empty()) return wheel;

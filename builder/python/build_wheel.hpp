@@ -44,6 +44,6 @@ struct WheelSource {
 // same as before, else built. Sources are always at the same path and times and debug information are left
 // out, so that the same source gives the same files wherever the project's own build allows it.
 // Error(step_failed) with the build's last output and a hint when the build fails.
-fs::path build_wheel(Workbench& bench, const BuildContext& context, const WheelSource& source);
+fs::path build_wheel(const Workbench& bench, const BuildContext& context, const WheelSource& source);
 
 }  // namespace dash::builder

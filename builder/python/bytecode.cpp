@@ -185,8 +185,9 @@ class AnswerReader {
   std::string pending_;
 };
 
-void run_compiler(Workbench& bench, const std::vector<oci::Layer>& layers, const Interpreter& interpreter,
-                  const std::string& work, const std::function<void(std::string_view)>& on_output) {
+void run_compiler(const Workbench& bench, const std::vector<oci::Layer>& layers,
+                  const Interpreter& interpreter, const std::string& work,
+                  const std::function<void(std::string_view)>& on_output) {
   std::exception_ptr failure;  // kept out of the sandbox's loop, so that the command is always waited for
   SandboxCommand command;
   command.layers = layers;
@@ -249,7 +250,7 @@ std::optional<Bytes> Bytecode::find(std::string_view entry) const {
   return found->second;
 }
 
-std::vector<Bytecode> compile_bytecode(Workbench& bench, const std::string& step,
+std::vector<Bytecode> compile_bytecode(const Workbench& bench, const std::string& step,
                                        const std::vector<oci::Layer>& layers, const InstallScheme& scheme,
                                        const std::vector<InstalledDistribution>& distributions) {
   make_directories(bench.store.packages() / "pyc");

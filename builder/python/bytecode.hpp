@@ -31,7 +31,7 @@ class Bytecode {
 // a process per core, reading the wheels in the store. Hash-based "checked" .pyc files (PEP 552),
 // optimisation level 0: equal sources, path and interpreter give equal bytes. A file with a syntax error has
 // none, as with pip. Returns one Bytecode per distribution, in order.
-std::vector<Bytecode> compile_bytecode(Workbench& bench, const std::string& step,
+std::vector<Bytecode> compile_bytecode(const Workbench& bench, const std::string& step,
                                        const std::vector<oci::Layer>& layers, const InstallScheme& scheme,
                                        const std::vector<InstalledDistribution>& distributions);
 

@@ -30,7 +30,7 @@ std::string describe_wheels(const LockedPackage& package) {
 
 class Collector {
  public:
-  Collector(Workbench& bench, const BuildContext& context)
+  Collector(const Workbench& bench, const BuildContext& context)
       : bench_(bench), context_(context), ranking_(context.interpreter) {}
 
   std::vector<LocalWheel> collect(const Lock& lock) {
@@ -173,7 +173,7 @@ class Collector {
     return out;
   }
 
-  Workbench& bench_;
+  const Workbench& bench_;
   const BuildContext& context_;
   TagRanking ranking_;
   fs::path incoming_;
@@ -207,7 +207,8 @@ const LockedFile& choose_file(const LockedPackage& package, const TagRanking& ra
       .with_hint("Pin a version of it that has one, or use a base image with another Python.");
 }
 
-std::vector<LocalWheel> collect_wheels(Workbench& bench, const Lock& lock, const BuildContext& context) {
+std::vector<LocalWheel> collect_wheels(const Workbench& bench, const Lock& lock,
+                                       const BuildContext& context) {
   make_directories(bench.store.packages());
   return Collector(bench, context).collect(lock);
 }

@@ -20,7 +20,7 @@ struct LocalWheel {
 
 // Wheels for every package of the lock, in its order. Files are kept as store.packages()/<sha256>/<file name>
 // and not fetched again. Error(invalid_input) when a package has no wheel for the interpreter and no source.
-std::vector<LocalWheel> collect_wheels(Workbench& bench, const Lock& lock, const BuildContext& context);
+std::vector<LocalWheel> collect_wheels(const Workbench& bench, const Lock& lock, const BuildContext& context);
 
 // The file of an index package to install: the wheel with the best tag, of those the one with the highest
 // build tag, else the source distribution. Error(invalid_input) that lists what there is.

@@ -27,7 +27,7 @@ struct Item {
 
 class ItemSet {
  public:
-  ItemSet(Workbench& bench, const EnvironmentLayer& contents) : bench_(bench), contents_(contents) {}
+  ItemSet(const Workbench& bench, const EnvironmentLayer& contents) : bench_(bench), contents_(contents) {}
 
   void add_skeleton() {
     const InstallScheme& scheme = contents_.scheme;
@@ -149,7 +149,7 @@ class ItemSet {
     return "../../.." + path.substr(contents_.scheme.prefix.size() - 1);
   }
 
-  Workbench& bench_;
+  const Workbench& bench_;
   const EnvironmentLayer& contents_;
   std::map<std::string, Item> items_;
   std::set<std::string> directories_;
@@ -201,7 +201,7 @@ class ReadAhead {
 
 }  // namespace
 
-oci::Layer write_environment_layer(Workbench& bench, const EnvironmentLayer& contents) {
+oci::Layer write_environment_layer(const Workbench& bench, const EnvironmentLayer& contents) {
   ItemSet set(bench, contents);
   if (contents.skeleton == EnvironmentLayer::Skeleton::yes) set.add_skeleton();
   for (std::size_t i = 0; i < contents.distributions.size(); ++i)

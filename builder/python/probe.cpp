@@ -38,7 +38,7 @@ std::string record_name(const std::vector<oci::Layer>& layers) {
   return concat("interpreter-", to_hex(sha256(text)), ".json");
 }
 
-std::map<std::string, std::string> run_probe(Workbench& bench, const std::vector<oci::Layer>& layers) {
+std::map<std::string, std::string> run_probe(const Workbench& bench, const std::vector<oci::Layer>& layers) {
   std::string output;
   SandboxCommand command;
   command.layers = layers;
@@ -92,17 +92,20 @@ Interpreter interpreter_of(const std::map<std::string, std::string>& values) {
 
 }  // namespace
 
-Interpreter probe_interpreter(Workbench& bench, const std::vector<oci::Layer>& layers,
+std::optional<Interpreter> known_interpreter(const Store& store, const std::vector<oci::Layer>& layers) {
+  const std::optional<std::string> text = read_file_if_exists(store.records() / record_name(layers));
+  if (!text) return std::nullopt;
+  const Json values = Json::parse(*text, nullptr, false);
+  if (!values.is_object()) return std::nullopt;  // a record that cannot be read is made again
+  return interpreter_of(values.get<std::map<std::string, std::string>>());
+}
+
+Interpreter probe_interpreter(const Workbench& bench, const std::vector<oci::Layer>& layers,
                               const std::string& step) {
-  const fs::path record = bench.store.records() / record_name(layers);
-  if (const std::optional<std::string> text = read_file_if_exists(record)) {
-    const Json values = Json::parse(*text, nullptr, false);
-    // A record that cannot be read is made again.
-    if (values.is_object()) return interpreter_of(values.get<std::map<std::string, std::string>>());
-  }
+  if (auto known = known_interpreter(bench.store, layers)) return std::move(*known);
   const std::map<std::string, std::string> values = run_probe(bench, layers);
   Interpreter interpreter = interpreter_of(values);
-  write_file_atomic(record, Json(values).dump(1) + '\n');
+  write_file_atomic(bench.store.records() / record_name(layers), Json(values).dump(1) + '\n');
   bench.log(step, concat("Python ", interpreter.version, " (", interpreter.executable, ")"));
   return interpreter;
 }

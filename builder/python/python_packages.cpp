@@ -44,8 +44,8 @@ bool has_repository(const Requirements& requirements) {
                              [](const Requirement& item) { return contains(item.text, "git+"); });
 }
 
-Lock resolve_requirements(Workbench& bench, const PythonRequest& request, const Requirements& requirements,
-                          const BuildContext& context) {
+Lock resolve_requirements(const Workbench& bench, const PythonRequest& request,
+                          const Requirements& requirements, const BuildContext& context) {
   ResolveRequest out;
   out.step = request.step;
   out.layers = request.layers;
@@ -94,7 +94,7 @@ void apply_hash_pins(Lock& lock, const Requirements& requirements) {
   }
 }
 
-std::vector<InstalledDistribution> plan_all(Workbench& bench, const std::vector<LocalWheel>& wheels,
+std::vector<InstalledDistribution> plan_all(const Workbench& bench, const std::vector<LocalWheel>& wheels,
                                             const InstallScheme& scheme, const Requirements& requirements) {
   std::set<std::string> requested;
   for (const Requirement& item : requirements.items) requested.insert(item.name);
@@ -112,7 +112,7 @@ std::vector<InstalledDistribution> plan_all(Workbench& bench, const std::vector<
 
 }  // namespace
 
-PythonLayerResult install_python_packages(Workbench& bench, const PythonRequest& request) {
+PythonLayerResult install_python_packages(const Workbench& bench, const PythonRequest& request) {
   const Requirements requirements = read_all_requirements(request);
   BuildContext context;
   context.step = request.step;

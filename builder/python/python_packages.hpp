@@ -12,6 +12,9 @@
 
 namespace dash::builder {
 
+// Part of step keys: changes when the same lock would give another layer.
+inline constexpr const char* kPythonRecipe = "python 1";
+
 struct PythonRequest {
   std::string step = "python-packages";
   std::vector<oci::Layer>
@@ -44,6 +47,6 @@ struct PythonLayerResult {
 // Resolves, fetches, builds, compiles and writes. Distributions are installed in the order of their
 // normalised names. The layer's bytes depend on the lock, the interpreter, the prefix and the compression
 // only (and, with `compiled`, on the layers below).
-PythonLayerResult install_python_packages(Workbench& bench, const PythonRequest& request);
+PythonLayerResult install_python_packages(const Workbench& bench, const PythonRequest& request);
 
 }  // namespace dash::builder

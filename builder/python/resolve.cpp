@@ -18,7 +18,7 @@ struct Attempt {
   std::string errors;  // standard error
 };
 
-Attempt run_resolver(Workbench& bench, const ResolveRequest& request, const fs::path& work,
+Attempt run_resolver(const Workbench& bench, const ResolveRequest& request, const fs::path& work,
                      const std::vector<std::string>& extra) {
   std::string lines;
   for (const std::string& line : extra) lines += line + '\n';
@@ -53,7 +53,7 @@ Attempt run_resolver(Workbench& bench, const ResolveRequest& request, const fs::
 
 }  // namespace
 
-Lock resolve(Workbench& bench, const ResolveRequest& request) {
+Lock resolve(const Workbench& bench, const ResolveRequest& request) {
   const TempDirectory work = bench.store.work_directory();
   const fs::path lock = work.path() / "resolve" / kLockFile;
   make_directories(lock.parent_path());

@@ -36,7 +36,7 @@ struct ResolveRequest {
 // Error(invalid_input) (unknown package, conflict, bad line), Error(step_failed) (a source distribution does
 // not build) or Error(unavailable, denied) (network, credentials), each with the requirement's message and a
 // hint.
-Lock resolve(Workbench& bench, const ResolveRequest& request);
+Lock resolve(const Workbench& bench, const ResolveRequest& request);
 
 // Environment for uv made of the host's package index settings: UV_* as they are, PIP_* translated.
 // Credentials stay in the values. `directories` receives host directories that the settings name

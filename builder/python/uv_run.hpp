@@ -14,7 +14,7 @@ namespace dash::builder {
 class UvCommand {
  public:
   // `program` is on the host.
-  UvCommand(Workbench& bench, fs::path program) : bench_(bench), program_(std::move(program)) {}
+  UvCommand(const Workbench& bench, fs::path program) : bench_(bench), program_(std::move(program)) {}
 
   // A command for `uv ARGUMENTS…` with environment, mounts and network set; layers are the caller's.
   SandboxCommand command(const std::vector<std::string>& arguments) const;
@@ -24,7 +24,7 @@ class UvCommand {
   void collect(const std::string& step, std::string_view line, std::string& errors) const;
 
  private:
-  Workbench& bench_;
+  const Workbench& bench_;
   fs::path program_;
 };
 

@@ -27,7 +27,7 @@ const UvWheel& pinned_wheel(const std::string& machine) {
 }
 
 // pip finds the index, the proxy and the credentials of this machine, and checks the hash.
-fs::path download_wheel(Workbench& bench, const fs::path& directory) {
+fs::path download_wheel(const Workbench& bench, const fs::path& directory) {
   const UvWheel& wheel = pinned_wheel(bench.host.machine);
   const fs::path requirement = directory / "requirements.txt";
   write_file_atomic(requirement, concat("uv==", kUvVersion, " --hash=sha256:", wheel.sha256, '\n'));
@@ -61,7 +61,7 @@ fs::path download_wheel(Workbench& bench, const fs::path& directory) {
 
 }  // namespace
 
-fs::path uv_program(Workbench& bench, const fs::path& system_uv, const std::string& step) {
+fs::path uv_program(const Workbench& bench, const fs::path& system_uv, const std::string& step) {
   if (!system_uv.empty()) {
     if (::access(system_uv.c_str(), X_OK) != 0)
       throw Error(ErrorCode::usage,

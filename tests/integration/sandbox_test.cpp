@@ -53,7 +53,8 @@ struct Bench {
   Snapshots snapshots{home.path() / "snapshots", blobs};
   OciSandbox sandbox;
 
-  explicit Bench(fs::path runtime = {}) : sandbox(snapshots, home.path() / "work", host, std::move(runtime)) {}
+  explicit Bench(fs::path runtime = {})
+      : sandbox(snapshots, home.path() / "work", host, std::move(runtime)) {}
 
   SandboxCommand shell(std::string script) const {
     SandboxCommand command;

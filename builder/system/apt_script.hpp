@@ -1,0 +1,37 @@
+// The script that installs Debian packages inside the sandbox, and the files it reads.
+#pragma once
+
+#include "base/path.hpp"
+#include "builder/system/apt.hpp"
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace dash::builder {
+
+// Where the script's files are in the sandbox.
+inline constexpr const char* kAptInputDirectory = "/run/dash-build/apt";
+// Where it says what it is at.
+inline constexpr const char* kAptReportDirectory = "/run/dash-build/apt-report";
+
+enum class Recommends { install, leave_out };
+
+// Writes what the script needs to `directory` (which exists), to be mounted at kAptInputDirectory.
+void write_apt_files(const fs::path& directory, const AptInput& input,
+                     const std::vector<std::string>& transport, Recommends recommends);
+
+// What the script was at: the name of the apt file and the number of the item in it, from 1; 0: the whole
+// file.
+struct AptStage {
+  std::string file;
+  std::size_t item = 0;
+};
+AptStage parse_apt_stage(std::string_view report);
+
+// Names of the packages that apt's messages say it can't install, as they stand in apt-packages.
+std::vector<std::string> unknown_packages(std::string_view output);
+// True when apt's messages say that an archive could not be reached.
+bool says_unreachable(std::string_view output);
+
+}  // namespace dash::builder
