@@ -110,6 +110,17 @@ struct ArchiveReader::State {
     }
   }
 
+  static la_int64_t skip_callback(archive* handle, void* data, la_int64_t count) noexcept {
+    auto& self = *static_cast<State*>(data);
+    try {
+      return static_cast<la_int64_t>(self.source.skip(static_cast<std::uint64_t>(count)));
+    } catch (...) {
+      self.failure = std::current_exception();
+      archive_set_error(handle, EIO, "skip failed");
+      return ARCHIVE_FATAL;
+    }
+  }
+
   void check(int status) {
     if (failure) std::rethrow_exception(std::exchange(failure, nullptr));
     if (status == ARCHIVE_OK || status == ARCHIVE_EOF || status == ARCHIVE_WARN) return;
@@ -141,7 +152,8 @@ ArchiveReader::ArchiveReader(Source& source, Format format, std::string name)
       archive_read_support_format_ar(state.handle);
       break;
   }
-  state.check(archive_read_open(state.handle, &state, nullptr, State::read_callback, nullptr));
+  state.check(
+      archive_read_open2(state.handle, &state, nullptr, State::read_callback, State::skip_callback, nullptr));
 }
 
 ArchiveReader::~ArchiveReader() = default;

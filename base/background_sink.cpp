@@ -27,15 +27,14 @@ struct BackgroundSink::State {
   std::deque<Block> waiting;
   std::vector<Block> spare;
   std::exception_ptr failure;
-  bool closing = false;    // nothing more will be queued
-  bool abandoned = false;  // what waits is not wanted any more
+  bool closing = false;  // nothing more will be queued
   std::thread thread;
 
   void run() {
     std::unique_lock lock(mutex);
     for (;;) {
       changed.wait(lock, [this] { return closing || !waiting.empty(); });
-      if (abandoned || waiting.empty()) return;
+      if (waiting.empty()) return;
       auto block = std::move(waiting.front());
       waiting.pop_front();
       lock.unlock();
@@ -81,11 +80,14 @@ struct BackgroundSink::State {
     return block;
   }
 
-  void join() {
+  // Ends the thread: with what is queued passed on, or dropped.
+  enum class Rest { pass_on, drop };
+  void stop(Rest rest) {
     if (!thread.joinable()) return;
     {
       const std::lock_guard lock(mutex);
       closing = true;
+      if (rest == Rest::drop) waiting.clear();
     }
     changed.notify_all();
     thread.join();
@@ -95,8 +97,7 @@ struct BackgroundSink::State {
 BackgroundSink::BackgroundSink(Sink& next) : state_(std::make_unique<State>(next)) {}
 
 BackgroundSink::~BackgroundSink() {
-  state_->abandoned = true;
-  state_->join();
+  state_->stop(State::Rest::drop);
 }
 
 void BackgroundSink::write(Bytes bytes) {
@@ -113,7 +114,7 @@ void BackgroundSink::write(Bytes bytes) {
 
 void BackgroundSink::finish() {
   auto& state = *state_;
-  state.join();
+  state.stop(State::Rest::pass_on);
   if (state.failure) std::rethrow_exception(state.failure);
   if (!state.filling.empty()) state.next.write(state.filling);
   state.filling.clear();

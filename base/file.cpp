@@ -3,6 +3,7 @@
 #include "base/error.hpp"
 #include "base/text.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 
@@ -34,6 +35,15 @@ FileSource::FileSource(const fs::path& path) : path_(path), fd_(open_file(path, 
 
 std::size_t FileSource::read(MutableBytes buffer) {
   return FdSource(fd_.get(), path_.string()).read(buffer);
+}
+
+std::uint64_t FileSource::skip(std::uint64_t count) {
+  struct stat info {};
+  if (::fstat(fd_.get(), &info) != 0 || !S_ISREG(info.st_mode)) return 0;
+  const auto at = ::lseek(fd_.get(), 0, SEEK_CUR);
+  if (at < 0 || at >= info.st_size) return 0;
+  const auto step = std::min(count, static_cast<std::uint64_t>(info.st_size - at));
+  return ::lseek(fd_.get(), static_cast<off_t>(step), SEEK_CUR) < 0 ? 0 : step;
 }
 
 void FileSource::restart() {

@@ -48,6 +48,7 @@ class FileSource : public RestartableSource {
  public:
   explicit FileSource(const fs::path& path);
   std::size_t read(MutableBytes buffer) override;
+  std::uint64_t skip(std::uint64_t count) override;
   void restart() override;
 
  private:

@@ -45,6 +45,9 @@ class Source {
   virtual ~Source() = default;
   // Fills the front of `buffer`; returns how many bytes, and 0 only at the end (or for an empty buffer).
   virtual std::size_t read(MutableBytes buffer) = 0;
+  // Passes over up to `count` bytes where that is cheaper than reading them; returns how many, never more
+  // than there are. 0 says nothing about the end: read on.
+  virtual std::uint64_t skip([[maybe_unused]] std::uint64_t count) { return 0; }
 };
 
 // A source that can start again from its first byte, needed wherever a transfer may be retried.

@@ -23,6 +23,13 @@ inline constexpr std::string_view kDockerIndex = "application/vnd.docker.distrib
 inline constexpr std::string_view kDockerConfig = "application/vnd.docker.container.image.v1+json";
 inline constexpr std::string_view kDockerLayerGzip = "application/vnd.docker.image.rootfs.diff.tar.gzip";
 inline constexpr std::string_view kDockerLayerTar = "application/vnd.docker.image.rootfs.diff.tar";
+
+constexpr bool is_index(std::string_view type) {
+  return type == kIndex || type == kDockerIndex;
+}
+constexpr bool is_manifest(std::string_view type) {
+  return type == kManifest || type == kDockerManifest;
+}
 }  // namespace media_type
 
 using Annotations = std::map<std::string, std::string>;

@@ -2,6 +2,7 @@
 
 #include "base/error.hpp"
 #include "base/text.hpp"
+#include "oci/image_copy.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -22,13 +23,6 @@ constexpr std::string_view kEmptyIndex =
 
 bool is_there(const fs::path& path) {
   return ::access(path.c_str(), F_OK) == 0;
-}
-
-bool is_index(std::string_view type) {
-  return type == media_type::kIndex || type == media_type::kDockerIndex;
-}
-bool is_manifest(std::string_view type) {
-  return type == media_type::kManifest || type == media_type::kDockerManifest;
 }
 
 class LayoutBlobWriter : public BlobWriter {
@@ -54,17 +48,6 @@ bool is_temporary(const fs::path& file) {
 }
 
 }  // namespace
-
-std::vector<Layer> StoredImage::layers() const {
-  if (manifest.layers.size() != config.diff_ids.size())
-    throw Error(ErrorCode::corrupt,
-                concat("image ", descriptor.digest.to_string(), " has ", manifest.layers.size(),
-                       " layers but its configuration lists ", config.diff_ids.size(), " diff ids"));
-  std::vector<Layer> out;
-  for (std::size_t i = 0; i < manifest.layers.size(); ++i)
-    out.push_back({manifest.layers[i], config.diff_ids[i]});
-  return out;
-}
 
 ImageLayout ImageLayout::open(const fs::path& directory) {
   const auto marker = read_file_if_exists(directory / "oci-layout", kMaxDocumentSize);
@@ -156,29 +139,7 @@ bool ImageLayout::untag(std::string_view name) {
 }
 
 StoredImage ImageLayout::load(const Descriptor& descriptor, const Platform& platform) const {
-  if (is_index(descriptor.media_type)) {
-    const auto index =
-        Index::parse(read(descriptor, kMaxDocumentSize), concat("index ", descriptor.digest.to_string()));
-    std::vector<std::string> others;
-    for (const auto& entry : index.manifests) {
-      if (!is_manifest(entry.media_type)) continue;
-      if (!entry.platform ||
-          (entry.platform->os == platform.os && entry.platform->architecture == platform.architecture))
-        return load(entry, platform);
-      others.push_back(concat(entry.platform->os, '/', entry.platform->architecture));
-    }
-    throw Error(ErrorCode::not_found,
-                concat("the image has no manifest for ", platform.os, '/', platform.architecture, "; it has ",
-                       others.empty() ? "none" : join(others, ", ")));
-  }
-  const auto name = concat("manifest ", descriptor.digest.to_string());
-  if (!is_manifest(descriptor.media_type))
-    throw Error(ErrorCode::unsupported, concat(name, " has the media type ", quoted(descriptor.media_type),
-                                               ", which is not an image"));
-  auto manifest = Manifest::parse(read(descriptor, kMaxDocumentSize), name);
-  auto config =
-      ImageConfig::parse(read(manifest.config, kMaxDocumentSize), concat("configuration of ", name));
-  return {descriptor, std::move(manifest), std::move(config)};
+  return load_image(*this, descriptor, platform);
 }
 
 Descriptor ImageLayout::store_image(const ImageConfig& config, const std::vector<Layer>& layers,
@@ -210,10 +171,10 @@ std::optional<ImageLayout::Collected> ImageLayout::collect_garbage(const std::se
   auto walk = [&](const auto& self, const Descriptor& descriptor) -> void {
     if (!reachable.insert(descriptor.digest).second || !contains(descriptor.digest)) return;
     const auto name = descriptor.digest.to_string();
-    if (is_index(descriptor.media_type)) {
+    if (media_type::is_index(descriptor.media_type)) {
       for (const auto& entry : Index::parse(read(descriptor, kMaxDocumentSize), name).manifests)
         self(self, entry);
-    } else if (is_manifest(descriptor.media_type)) {
+    } else if (media_type::is_manifest(descriptor.media_type)) {
       const auto manifest = Manifest::parse(read(descriptor, kMaxDocumentSize), name);
       reachable.insert(manifest.config.digest);
       for (const auto& layer : manifest.layers) reachable.insert(layer.digest);
@@ -265,10 +226,10 @@ std::vector<std::string> ImageLayout::validate() const {
     check_blob(descriptor);
     attempt([&] {
       const auto name = descriptor.digest.to_string();
-      if (is_index(descriptor.media_type)) {
+      if (media_type::is_index(descriptor.media_type)) {
         for (const auto& entry : Index::parse(read(descriptor, kMaxDocumentSize), name).manifests)
           self(self, entry);
-      } else if (is_manifest(descriptor.media_type)) {
+      } else if (media_type::is_manifest(descriptor.media_type)) {
         const auto manifest = Manifest::parse(read(descriptor, kMaxDocumentSize), name);
         check_blob(manifest.config);
         for (const auto& layer : manifest.layers) check_blob(layer);

@@ -8,6 +8,7 @@
 #include "base/file.hpp"
 #include "oci/blob_store.hpp"
 #include "oci/manifest.hpp"
+#include "oci/stored_image.hpp"
 
 #include <cstdint>
 #include <functional>
@@ -18,15 +19,6 @@
 #include <vector>
 
 namespace dash::oci {
-
-// An image as it is stored: manifest bytes, its parsed form, and the configuration.
-struct StoredImage {
-  Descriptor descriptor;  // of the manifest
-  Manifest manifest;
-  ImageConfig config;
-  // Layers with their diff ids, lowest first. Throws Error(corrupt) when the counts differ.
-  std::vector<Layer> layers() const;
-};
 
 class ImageLayout : public BlobStore {
  public:

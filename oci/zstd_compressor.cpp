@@ -11,6 +11,10 @@ namespace dash::oci {
 
 namespace {
 
+// Each worker costs about 13 MiB at level 3, and one thread cannot read files fast enough for more than
+// these.
+constexpr unsigned kMostWorkers = 6;
+
 std::size_t check(std::size_t result) {
   if (ZSTD_isError(result) != 0)
     throw Error(ErrorCode::internal, concat("zstd compression failed: ", ZSTD_getErrorName(result)));
@@ -26,7 +30,7 @@ class ZstdCompressor : public FinishSink {
     // Blobs have a digest; a checksum inside would be a second, weaker one.
     set(ZSTD_c_checksumFlag, 0);
     // Without workers zstd cuts its input differently and gives other bytes, so there is always one.
-    set(ZSTD_c_nbWorkers, static_cast<int>(std::max(1U, threads)));
+    set(ZSTD_c_nbWorkers, static_cast<int>(std::clamp(threads, 1U, kMostWorkers)));
     // When the first call is the one that ends the stream, zstd takes its input for the whole and writes the
     // size into the frame. A first call that does not end it keeps short and empty input like any other.
     feed(Bytes(), ZSTD_e_continue);

@@ -254,7 +254,7 @@ class LineParser {
     if (lower.starts_with("file:") || target.starts_with('.') || target.starts_with('/') ||
         target.starts_with('~'))
       return Kind::path;
-    const auto word = target.substr(0, target.find_first_of(" \t;[#"));
+    const auto word = target.substr(0, target.find_first_of(" \t;[#=<>!~"));
     if (word.find_first_of("/\\") != std::string_view::npos || is_archive_name(word)) return Kind::path;
     return std::nullopt;
   }

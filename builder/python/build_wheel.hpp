@@ -7,37 +7,43 @@
 #include "builder/workbench.hpp"
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
 namespace dash::builder {
 
-// Installs Debian packages over `layers` and returns the change (Changes::keep).
-using PackageInstaller = std::function<SandboxResult(const std::vector<oci::Layer>& layers,
-                                                     const std::vector<std::string>& packages)>;
+// The tree that installing Debian packages over `layers` adds, in overlay form (install_toolchain).
+using Toolchain =
+    std::function<fs::path(const std::vector<oci::Layer>& layers, const std::vector<std::string>& packages)>;
+
+// What is in the toolchain; with git where repositories are built.
+std::vector<std::string> toolchain_packages();
 
 struct BuildContext {
   std::string step;
   std::vector<oci::Layer> layers;
   Interpreter interpreter;
-  fs::path app_directory;  // directories of the lock below /app are here
-  fs::path uv;
-  PackageInstaller install_packages;
+  fs::path app_directory;  // on the host; what the lock has below /app is here
+  fs::path uv;             // on the host
+  Toolchain toolchain;
 };
 
+// What a wheel is built from. One of `archive`, `directory` and `vcs` is set.
 struct WheelSource {
   std::string name;
-  std::string version;
-  fs::path archive;              // a source distribution on the host, or
-  fs::path directory;            // a project directory on the host, or
+  std::string version;           // empty where only the build can tell
+  fs::path archive;              // a source distribution on the host
+  Sha256 sha256{};               // of the archive
+  fs::path directory;            // a project on the host
   std::optional<LockedVcs> vcs;  // a repository
-  std::string subdirectory;
-  Sha256 sha256{};  // of the archive
+  std::string subdirectory;      // of the project in it
 };
 
 // A wheel for the source: from store.packages()/built when source, interpreter, layers and toolchain are the
-// same as before, else built. The result is reproducible as far as the project's build is. Error(step_failed)
-// with the build's last output and a hint when the build fails.
-fs::path build_wheel(Workbench& bench, const BuildContext& context, const WheelSource& source);
+// same as before, else built. Sources are always at the same path and times and debug information are left
+// out, so that the same source gives the same files wherever the project's own build allows it.
+// Error(step_failed) with the build's last output and a hint when the build fails.
+fs::path build_wheel(const Workbench& bench, const BuildContext& context, const WheelSource& source);
 
 }  // namespace dash::builder

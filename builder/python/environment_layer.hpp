@@ -26,6 +26,6 @@ struct EnvironmentLayer {
 // Writes one layer: every file of the distributions, their RECORD, their .pyc files, and the directories that
 // lead there, in path order. Content is inflated ahead on the pool within a bounded number of bytes and
 // checked against RECORD.
-oci::Layer write_environment_layer(Workbench& bench, const EnvironmentLayer& contents);
+oci::Layer write_environment_layer(const Workbench& bench, const EnvironmentLayer& contents);
 
 }  // namespace dash::builder

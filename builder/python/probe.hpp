@@ -4,6 +4,8 @@
 #include "builder/interpreter.hpp"
 #include "builder/workbench.hpp"
 
+#include <optional>
+#include <string>
 #include <vector>
 
 namespace dash::builder {
@@ -11,7 +13,10 @@ namespace dash::builder {
 // Facts about `python3` of the root file system that `layers` make, /usr/bin before the rest of PATH. Runs a
 // small isolated script in the sandbox the first time; the answer is kept in store.records() under the
 // layers' diff ids. Error(invalid_input) with a hint when there is no python3, or one older than 3.6.
-Interpreter probe_interpreter(Workbench& bench, const std::vector<oci::Layer>& layers,
+Interpreter probe_interpreter(const Workbench& bench, const std::vector<oci::Layer>& layers,
                               const std::string& step);
+
+// The same from the record alone: nothing when these layers have not been probed yet.
+std::optional<Interpreter> known_interpreter(const Store& store, const std::vector<oci::Layer>& layers);
 
 }  // namespace dash::builder

@@ -12,6 +12,9 @@
 
 namespace dash::builder {
 
+// Part of step keys: changes when the same lock would give another layer.
+inline constexpr const char* kPythonRecipe = "python 1";
+
 struct PythonRequest {
   std::string step = "python-packages";
   std::vector<oci::Layer>
@@ -23,9 +26,9 @@ struct PythonRequest {
   std::uint64_t owner = 32767;
   enum class PycFiles { compile, omit } pyc_files = PycFiles::compile;
   IndexStrategy index_strategy = IndexStrategy::first_index;
-  std::string previous_lock;          // lock of the previous image, or empty (also for --upgrade)
-  fs::path system_uv;                 // empty: the pinned release
-  PackageInstaller install_packages;  // for the toolchain; needed only when something must be compiled
+  std::string previous_lock;  // lock of the previous image, or empty (also for --upgrade)
+  fs::path system_uv;         // empty: the pinned release
+  Toolchain toolchain;        // needed only when something must be built
 };
 
 struct PythonLayerResult {
@@ -41,19 +44,9 @@ struct PythonLayerResult {
   enum class Compiled { no, yes } compiled = Compiled::no;
 };
 
-// Resolves, fetches, builds, compiles and writes. The layer's bytes depend on the lock, the interpreter, the
-// prefix and the compression only (and, with `compiled`, on the layers below).
-PythonLayerResult install_python_packages(Workbench& bench, const PythonRequest& request);
-
-// The parts of it, for planners and tests.
-
-// Wheels for every package of the lock, in its order: downloaded in parallel, taken from the app, or built.
-struct LocalWheel {
-  fs::path path;
-  Sha256 sha256{};
-  std::string direct_url;  // content of direct_url.json, or empty
-  enum class Origin { index, built } origin = Origin::index;
-};
-std::vector<LocalWheel> collect_wheels(Workbench& bench, const Lock& lock, const BuildContext& context);
+// Resolves, fetches, builds, compiles and writes. Distributions are installed in the order of their
+// normalised names. The layer's bytes depend on the lock, the interpreter, the prefix and the compression
+// only (and, with `compiled`, on the layers below).
+PythonLayerResult install_python_packages(const Workbench& bench, const PythonRequest& request);
 
 }  // namespace dash::builder

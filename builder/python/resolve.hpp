@@ -19,7 +19,10 @@ struct ResolveRequest {
   std::vector<oci::Layer> layers;
   std::vector<fs::path> extra_layers;
   Interpreter interpreter;
-  fs::path app_directory;                       // on the host; seen read-only at /app
+  // On the host; seen at /app. With `copy` uv works on a copy, because asking a local project for its
+  // metadata writes into it.
+  fs::path app_directory;
+  enum class App { read_only, copy } app = App::read_only;
   std::vector<std::string> requirement_files;   // relative to the app
   std::vector<std::string> extra_requirements;  // further requirements, as lines
   // Added like extra_requirements, and left out (with a warning) when no index has them.
@@ -33,7 +36,7 @@ struct ResolveRequest {
 // Error(invalid_input) (unknown package, conflict, bad line), Error(step_failed) (a source distribution does
 // not build) or Error(unavailable, denied) (network, credentials), each with the requirement's message and a
 // hint.
-Lock resolve(Workbench& bench, const ResolveRequest& request);
+Lock resolve(const Workbench& bench, const ResolveRequest& request);
 
 // Environment for uv made of the host's package index settings: UV_* as they are, PIP_* translated.
 // Credentials stay in the values. `directories` receives host directories that the settings name

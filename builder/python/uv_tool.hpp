@@ -13,6 +13,6 @@ namespace dash::builder {
 // program is unpacked there atomically. Error(unavailable) with a hint when pip is missing, cannot reach an
 // index, or the build is offline; Error(unsupported) for a machine without a pinned wheel. Safe to call from
 // several processes.
-fs::path uv_program(Workbench& bench, const fs::path& system_uv, const std::string& step);
+fs::path uv_program(const Workbench& bench, const fs::path& system_uv, const std::string& step);
 
 }  // namespace dash::builder

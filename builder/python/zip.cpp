@@ -85,7 +85,7 @@ bool ZipEntry::is_executable() const {
   return S_ISREG(mode) && (mode & 0111U) != 0;
 }
 
-ZipReader::ZipReader(const fs::path& path) : name_(path.filename().string()) {
+ZipReader::ZipReader(const fs::path& path) : path_(path), name_(path.filename().string()) {
   const UniqueFd fd = open_file(path, O_RDONLY);
   struct stat status {};
   if (::fstat(fd.get(), &status) != 0) throw system_error(concat("reading ", path.string()), errno);
@@ -107,13 +107,15 @@ ZipReader::~ZipReader() {
 }
 
 ZipReader::ZipReader(ZipReader&& other) noexcept
-    : name_(std::move(other.name_)),
+    : path_(std::move(other.path_)),
+      name_(std::move(other.name_)),
       map_(std::exchange(other.map_, nullptr)),
       size_(other.size_),
       entries_(std::move(other.entries_)),
       index_(std::move(other.index_)) {}
 
 ZipReader& ZipReader::operator=(ZipReader&& other) noexcept {
+  std::swap(path_, other.path_);
   std::swap(name_, other.name_);
   std::swap(map_, other.map_);
   std::swap(size_, other.size_);

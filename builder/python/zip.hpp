@@ -46,7 +46,8 @@ class ZipReader {
   std::string read(const ZipEntry& entry) const;
   // Where the entry's (compressed) data starts in the file.
   std::uint64_t data_offset(const ZipEntry& entry) const;
-  const std::string& name() const { return name_; }
+  const fs::path& path() const { return path_; }
+  const std::string& name() const { return name_; }  // of the file, for messages
 
  private:
   Bytes data(const ZipEntry& entry) const;
@@ -61,6 +62,7 @@ class ZipReader {
   void check_places(std::uint64_t data_end) const;
   [[noreturn]] void fail(const std::string& what) const;
 
+  fs::path path_;
   std::string name_;
   const std::byte* map_ = nullptr;
   std::size_t size_ = 0;

@@ -41,13 +41,13 @@ inline constexpr const char* kAptRecipe = "apt 1";
 // caches and backups. `step` names the step in events. What the user wrote wrongly (an unknown package, a bad
 // line) is Error(invalid_input) that names word, file and line; other failures are Error(step_failed) with
 // apt's last output.
-oci::Layer install_system_packages(Workbench& bench, const std::vector<oci::Layer>& layers,
+oci::Layer install_system_packages(const Workbench& bench, const std::vector<oci::Layer>& layers,
                                    const AptInput& input, const std::string& step);
 
 // The tree that installing `packages` (without recommended ones) over `layers` adds, in overlay form, for
 // SandboxCommand::extra_layers. Kept in `snapshots` under the layers' diff ids and the packages, so it is
 // made once.
-fs::path install_toolchain(Workbench& bench, Snapshots& snapshots, const std::vector<oci::Layer>& layers,
+fs::path install_toolchain(const Workbench& bench, Snapshots& snapshots, const std::vector<oci::Layer>& layers,
                            const std::vector<std::string>& packages, const std::string& step);
 
 }  // namespace dash::builder

@@ -137,7 +137,7 @@ std::string with_app_group(std::string group) {
   return with_line(std::move(group), concat(kAppUserName, ":*:", kAppUser, ':'));
 }
 
-oci::Layer make_launcher_layer(Workbench& bench, const std::vector<oci::Layer>& base) {
+oci::Layer make_launcher_layer(const Workbench& bench, const std::vector<oci::Layer>& base) {
   auto files = read_layer_files(bench.store.layout(), base, {"etc/passwd", "etc/group"}, bench.stop);
   auto passwd =
       files["etc/passwd"].empty() ? std::string("root:*:0:0:root:/root:/bin/bash\n") : files["etc/passwd"];

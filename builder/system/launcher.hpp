@@ -28,6 +28,6 @@ std::string with_app_group(std::string group);
 
 // The layer over `base`: the two scripts, /app owned by the app user, and /etc/passwd and /etc/group when the
 // base does not know that user.
-oci::Layer make_launcher_layer(Workbench& bench, const std::vector<oci::Layer>& base);
+oci::Layer make_launcher_layer(const Workbench& bench, const std::vector<oci::Layer>& base);
 
 }  // namespace dash::builder

@@ -10,24 +10,24 @@
 #include <mutex>
 #include <string>
 
-namespace dash::oci::testing {
+namespace dash::testing {
 
-class MemoryStore : public BlobStore {
+class MemoryStore : public oci::BlobStore {
  public:
-  bool contains(const Digest& digest) const override {
+  bool contains(const oci::Digest& digest) const override {
     const std::lock_guard lock(mutex_);
     return blobs_.contains(digest);
   }
 
-  std::unique_ptr<Source> open(const Descriptor& blob) const override {
-    return std::make_unique<VerifyingSource>(std::make_unique<TextSource>(bytes(blob.digest)), blob,
-                                             concat("blob ", blob.digest.to_string()));
+  std::unique_ptr<Source> open(const oci::Descriptor& blob) const override {
+    return std::make_unique<oci::VerifyingSource>(std::make_unique<TextSource>(bytes(blob.digest)), blob,
+                                                  concat("blob ", blob.digest.to_string()));
   }
 
-  std::unique_ptr<BlobWriter> begin_write() override { return std::make_unique<Writer>(*this); }
+  std::unique_ptr<oci::BlobWriter> begin_write() override { return std::make_unique<Writer>(*this); }
 
   // The stored bytes, as they are; Error(not_found) when absent.
-  std::string bytes(const Digest& digest) const {
+  std::string bytes(const oci::Digest& digest) const {
     const std::lock_guard lock(mutex_);
     const auto found = blobs_.find(digest);
     if (found == blobs_.end())
@@ -36,7 +36,7 @@ class MemoryStore : public BlobStore {
   }
 
   // Replaces a blob's bytes without changing its digest: a damaged store.
-  void damage(const Digest& digest, std::string bytes) {
+  void damage(const oci::Digest& digest, std::string bytes) {
     const std::lock_guard lock(mutex_);
     blobs_[digest] = std::move(bytes);
   }
@@ -57,12 +57,12 @@ class MemoryStore : public BlobStore {
     MemorySource source_;
   };
 
-  class Writer : public BlobWriter {
+  class Writer : public oci::BlobWriter {
    public:
     explicit Writer(MemoryStore& store) : store_(store) {}
     void write(Bytes bytes) override { text_.append(as_text(bytes)); }
-    void commit(const Digest& digest) override {
-      if (Digest::of(text_) != digest)
+    void commit(const oci::Digest& digest) override {
+      if (oci::Digest::of(text_) != digest)
         throw Error(ErrorCode::internal,
                     concat("a blob was committed as ", digest.to_string(), ", which it is not"));
       const std::lock_guard lock(store_.mutex_);
@@ -75,7 +75,7 @@ class MemoryStore : public BlobStore {
   };
 
   mutable std::mutex mutex_;
-  std::map<Digest, std::string> blobs_;
+  std::map<oci::Digest, std::string> blobs_;
 };
 
-}  // namespace dash::oci::testing
+}  // namespace dash::testing

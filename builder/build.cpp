@@ -1,0 +1,165 @@
+#include "builder/build.hpp"
+
+#include "base/error.hpp"
+#include "base/text.hpp"
+#include "builder/image_config.hpp"
+#include "builder/steps/steps.hpp"
+
+#include <chrono>
+
+namespace dash::builder {
+
+namespace {
+
+constexpr const char* kStepAnnotation = "io.dash-build.step";
+
+// Decides steps one after the other, each against the state that those before it leave.
+class Decider {
+ public:
+  Decider(const Workbench& bench, const BuildRequest& request)
+      : records_(bench.store), request_(request), app_(request.name.to_string()) {}
+
+  struct Decided {
+    PlannedStep plan;
+    std::optional<StepKey> key;
+    std::optional<StepRecord> record;  // set when the step's result is there
+  };
+
+  Decided decide(const Step& step, const ImageState& state) const {
+    Decided out;
+    out.plan.step = step.name();
+    if (const auto reason = step.skip_reason()) {
+      out.plan.decision = Decision::skip;
+      out.plan.reason = *reason;
+      return out;
+    }
+    const auto inputs = step.inputs(state);
+    out.plan.leaves = inputs.leaves();
+    out.key = inputs.key(step.name());
+    out.plan.decision = step.kind();
+    if (request_.cache == BuildRequest::Cache::ignore && step.name() != kBaseStep) {
+      out.plan.reason = "--no-cache";
+      return out;
+    }
+    auto record = records_.find(*out.key);
+    if (record && step.accepts(*record, state)) {
+      out.plan.decision = Decision::reuse;
+      out.plan.reason = "nothing it depends on changed";
+      out.record = std::move(record);
+      return out;
+    }
+    out.plan.reason = why_not(step, inputs, record.has_value());
+    return out;
+  }
+
+  void save(const Step& step, const StepKey& key, const StepRecord& record) {
+    records_.save(key, record);
+    remember(step, key);
+  }
+  void remember(const Step& step, const StepKey& key) { records_.remember(app_, step.name(), key); }
+
+ private:
+  std::string why_not(const Step& step, const StepInputs& inputs, bool refused) const {
+    if (refused) return "it was compiled against other system packages";
+    const auto before = records_.last(app_, step.name());
+    if (!before) return "not built before";
+    const auto change = describe_change(before->leaves, inputs.leaves());
+    return change.empty() ? "its layers are no longer in the store" : change;
+  }
+
+  StepRecords records_;
+  const BuildRequest& request_;
+  std::string app_;
+};
+
+void apply(ImageState& state, const std::string& step, const std::optional<StepKey>& key,
+           const StepRecord& record) {
+  state.parts.push_back({step, record.layers});
+  if (key) state.keys[step] = key->hex();
+  state.facts[step] = record.facts;
+}
+
+// Runs one step that has no usable record; the record is saved before anything else may fail.
+StepRecord execute(const Workbench& bench, Step& step, const Decider::Decided& decided,
+                   const ImageState& state, Decider& decider) {
+  const auto start = std::chrono::steady_clock::now();
+  bench.events.emit(StepStarted{step.name()});
+  auto result = with_context(concat("in step ", step.name()), [&] { return step.run(state); });
+  const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
+  StepRecord record{step.name(), decided.plan.leaves, std::move(result.layers), std::move(result.facts),
+                    elapsed.count()};
+  decider.save(step, *decided.key, record);
+  for (const auto& layer : record.layers)
+    bench.events.emit(
+        LayerReady{step.name(), layer.blob.digest.to_string(), layer.diff_id.to_string(), layer.blob.size});
+  bench.events.emit(StepFinished{step.name(), decided.plan.decision, elapsed});
+  return record;
+}
+
+oci::Descriptor store_app_image(const Workbench& bench, const BuildRequest& request,
+                                const ImageState& state) {
+  const auto& base = state.facts.at(kBaseStep);
+  const auto base_config = oci::ImageConfig::parse(base.at("config"), "configuration of the base image");
+  auto config = app_image_config(base_config, request.name.repository, request.environment,
+                                 bench.host.source_date_epoch);
+  oci::Annotations annotations;
+  if (const auto digest = base.find("digest"); digest != base.end())
+    annotations[oci::annotation::kBaseDigest] = digest->second;
+
+  std::vector<oci::Layer> layers;
+  for (const auto& part : state.parts) {
+    for (auto layer : part.layers) {
+      layer.blob.annotations[kStepAnnotation] = part.step;
+      layers.push_back(std::move(layer));
+      if (part.step != kBaseStep)
+        config.history.push_back({config.created, concat("dash-build ", part.step), "", false});
+    }
+  }
+  return bench.store.layout().store_image(config, layers, annotations);
+}
+
+}  // namespace
+
+std::vector<PlannedStep> plan_build(const Workbench& bench, const BuildRequest& request) {
+  const auto list = make_steps(bench, request);
+  const Decider decider(bench, request);
+  ImageState state;
+  std::vector<PlannedStep> out;
+  for (const auto& step : list.steps) {
+    auto decided = decider.decide(*step, state);
+    if (decided.record)
+      apply(state, step->name(), decided.key, *decided.record);
+    else if (decided.key)
+      apply(state, step->name(), decided.key, StepRecord{});
+    out.push_back(std::move(decided.plan));
+  }
+  return out;
+}
+
+BuildReport run_build(const Workbench& bench, const BuildRequest& request) {
+  const auto lease = bench.store.layout().lease();
+  const auto list = make_steps(bench, request);
+  Decider decider(bench, request);
+  ImageState state;
+  std::vector<StepReport> reports;
+  for (const auto& step : list.steps) {
+    if (bench.stop.stop_requested()) throw Error(ErrorCode::canceled, "the build was stopped");
+    if (!step->skip_reason()) with_context(concat("in step ", step->name()), [&] { step->prepare(state); });
+    const auto decided = decider.decide(*step, state);
+    bench.events.emit(StepPlanned{step->name(), decided.plan.decision, decided.plan.reason});
+    StepReport report{decided.plan, {}, 0};
+    if (decided.plan.decision != Decision::skip) {
+      if (decided.record) decider.remember(*step, *decided.key);
+      const auto record = decided.record ? *decided.record : execute(bench, *step, decided, state, decider);
+      report.layers = record.layers;
+      report.seconds = decided.record ? 0 : record.seconds;
+      apply(state, step->name(), decided.key, record);
+    }
+    reports.push_back(std::move(report));
+  }
+  const auto image = store_app_image(bench, request, state);
+  bench.store.layout().tag(request.name.to_string(), image);
+  return {image, bench.store.layout().load(image).manifest.config, std::move(reports)};
+}
+
+}  // namespace dash::builder

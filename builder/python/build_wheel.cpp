@@ -1,0 +1,171 @@
+#include "builder/python/build_wheel.hpp"
+
+#include "base/error.hpp"
+#include "base/text.hpp"
+#include "builder/python/source_tree.hpp"
+#include "builder/python/uv_run.hpp"
+#include "builder/python/wheel.hpp"
+
+#include <algorithm>
+
+namespace dash::builder {
+namespace {
+
+// Changes when the same source would give another wheel.
+constexpr std::string_view kRecipe = "wheel 1";
+constexpr const char* kOutput = "/out";
+// Wheels are zip archives, whose times start in 1980.
+constexpr std::int64_t kFirstZipTime = 315532800;
+
+// Clones exactly one commit, with submodules, as pip does.
+constexpr const char* kClone =
+    "set -e; git clone --quiet --no-checkout -- \"$1\" \"$3\"; cd \"$3\"; git checkout --quiet --detach "
+    "\"$2\"; "
+    "git submodule --quiet update --init --recursive";
+
+std::string project_name(const WheelSource& source) {
+  return source.version.empty() ? source.name : concat(source.name, '-', source.version);
+}
+
+std::string build_key(const Workbench& bench, const BuildContext& context, const WheelSource& source) {
+  std::string leaves = concat(kRecipe, '\n', context.interpreter.identity(), '\n', project_name(source), '\n',
+                              source.subdirectory, '\n', bench.host.source_date_epoch, '\n');
+  if (source.vcs)
+    leaves += concat("vcs ", source.vcs->url, source.vcs->path, ' ', source.vcs->commit_id, '\n');
+  else if (!source.directory.empty())
+    leaves += concat("directory ", to_hex(tree_identity(source.directory, bench.stop)), '\n');
+  else
+    leaves += concat("archive ", to_hex(source.sha256), '\n');
+  for (const oci::Layer& layer : context.layers) leaves += concat("layer ", layer.diff_id.to_string(), '\n');
+  for (const std::string& package : toolchain_packages()) leaves += concat("tool ", package, '\n');
+  return to_hex(sha256(leaves));
+}
+
+fs::path find_wheel(const fs::path& directory) {
+  if (fs::is_directory(directory))
+    for (const fs::directory_entry& entry : fs::directory_iterator(directory))
+      if (entry.path().extension() == ".whl") return entry.path();
+  return {};
+}
+
+class WheelBuild {
+ public:
+  WheelBuild(const Workbench& bench, const BuildContext& context, const WheelSource& source)
+      : bench_(bench),
+        context_(context),
+        source_(source),
+        uv_(bench, context.uv),
+        work_(bench.store.work_directory()),
+        inside_(concat("/build/", project_name(source))) {
+    make_directories(work_.path() / "out");
+    if (!context.toolchain)
+      throw Error(ErrorCode::unsupported,
+                  concat(project_name(source), " must be built, and there is no toolchain"))
+          .with_hint("Pin a version that has a wheel.");
+    toolchain_ = context.toolchain(context.layers, toolchain_packages());
+  }
+
+  void get_source() {
+    const fs::path tree = work_.path() / "source";
+    if (source_.vcs) {
+      make_directories(tree);
+      clone();
+    } else if (!source_.directory.empty()) {
+      copy_tree(source_.directory, tree, bench_.stop);
+    } else {
+      unpack_source(source_.archive, tree, bench_.stop);
+    }
+  }
+
+  fs::path run() {
+    const std::string project =
+        source_.subdirectory.empty() ? inside_ : concat(inside_, '/', source_.subdirectory);
+    SandboxCommand command = uv_.command({"build", "--wheel", "--no-create-gitignore", "--out-dir", kOutput,
+                                          "--python", context_.interpreter.executable, project});
+    command.mounts.push_back({work_.path() / "out", kOutput, SandboxMount::Access::read_write});
+    std::erase_if(command.environment,
+                  [](const std::string& v) { return v.starts_with("SOURCE_DATE_EPOCH="); });
+    const std::int64_t epoch = std::max(bench_.host.source_date_epoch, kFirstZipTime);
+    for (const std::string& variable :
+         {std::string("CFLAGS=-g0"), std::string("CXXFLAGS=-g0"), concat("SOURCE_DATE_EPOCH=", epoch)})
+      command.environment.push_back(variable);
+    std::string errors;
+    const SandboxResult result = run_in_toolchain(std::move(command), errors);
+    const fs::path wheel = find_wheel(work_.path() / "out");
+    if (result.exit_code != 0 || wheel.empty())
+      throw Error(ErrorCode::step_failed, concat("building ", project_name(source_), " failed"))
+          .with_output(result.tail)
+          .with_hint(
+              "The output says what is missing. Libraries and headers go into apt-packages (for example "
+              "libpq-dev); a "
+              "version with a wheel for this interpreter needs no build.");
+    return wheel;
+  }
+
+ private:
+  void clone() {
+    const LockedVcs& vcs = *source_.vcs;
+    SandboxCommand command = uv_.command({});
+    command.argv = {"sh", "-c", kClone, "sh", vcs.url.empty() ? vcs.path : vcs.url, vcs.commit_id, inside_};
+    command.mounts.push_back({context_.app_directory, "/app", SandboxMount::Access::read_only});
+    std::string errors;
+    const SandboxResult result = run_in_toolchain(std::move(command), errors);
+    if (result.exit_code != 0)
+      throw Error(ErrorCode::unavailable, concat("cannot get ", source_.name, " from ",
+                                                 redact_url(vcs.url.empty() ? vcs.path : vcs.url)))
+          .with_output(without_credentials(result.tail))
+          .with_hint(
+              "Check that the repository and the revision exist and can be read without a password prompt.");
+  }
+
+  SandboxResult run_in_toolchain(SandboxCommand command, std::string& errors) {
+    command.layers = context_.layers;
+    command.extra_layers = {toolchain_};
+    command.mounts.push_back({work_.path() / "source", inside_, SandboxMount::Access::read_write});
+    command.on_output = [&](std::string_view line) { uv_.collect(context_.step, line, errors); };
+    return bench_.sandbox.run(command, bench_.stop);
+  }
+
+  const Workbench& bench_;
+  const BuildContext& context_;
+  const WheelSource& source_;
+  UvCommand uv_;
+  TempDirectory work_;
+  std::string inside_;
+  fs::path toolchain_;
+};
+
+}  // namespace
+
+std::vector<std::string> toolchain_packages() {
+  return {"build-essential", "ca-certificates", "git", "pkg-config", "python3-dev"};
+}
+
+fs::path build_wheel(const Workbench& bench, const BuildContext& context, const WheelSource& source) {
+  const fs::path built = bench.store.packages() / "built";
+  const fs::path destination = built / build_key(bench, context, source);
+  if (const fs::path wheel = find_wheel(destination); !wheel.empty()) return wheel;
+  bench.log(context.step, concat("Building ", project_name(source)));
+  WheelBuild build(bench, context, source);
+  build.get_source();
+  const fs::path wheel = build.run();
+  const Wheel checked(wheel);  // what is kept can be installed
+
+  make_directories(built);
+  const std::string file_name = wheel.filename().string();
+  TempDirectory staged(built);
+  write_file_atomic(staged.path() / file_name, read_file(wheel, kMaxZipTotalSize));
+  boost::system::error_code error;
+  fs::rename(staged.path(), destination, error);
+  if (!error) {
+    staged.release();
+    sync_directory(built);
+  }
+  // Another process may have built the same meanwhile.
+  const fs::path kept = find_wheel(destination);
+  if (kept.empty())
+    throw Error(ErrorCode::internal, concat("cannot keep ", file_name, " in ", destination.string()));
+  return kept;
+}
+
+}  // namespace dash::builder

@@ -1,0 +1,216 @@
+#include "builder/python/collect_wheels.hpp"
+
+#include "base/error.hpp"
+#include "base/text.hpp"
+#include "builder/python/direct_url.hpp"
+
+#include <algorithm>
+#include <set>
+
+namespace dash::builder {
+namespace {
+
+std::string title(const LockedPackage& package) {
+  return package.version.empty() ? package.name : concat(package.name, ' ', package.version);
+}
+
+// "cp310, cp312 (manylinux_2_17_x86_64, macosx_11_0_arm64)"
+std::string describe_wheels(const LockedPackage& package) {
+  std::set<std::string> pythons;
+  std::set<std::string> platforms;
+  for (const LockedFile& wheel : package.wheels)
+    if (const std::optional<WheelName> name = WheelName::parse(wheel.file_name)) {
+      pythons.insert(name->pythons.begin(), name->pythons.end());
+      platforms.insert(name->platforms.begin(), name->platforms.end());
+    }
+  if (pythons.empty()) return "there are no wheels at all";
+  return concat("wheels exist for ", join({pythons.begin(), pythons.end()}, ", "), " (",
+                join({platforms.begin(), platforms.end()}, ", "), ')');
+}
+
+class Collector {
+ public:
+  Collector(const Workbench& bench, const BuildContext& context)
+      : bench_(bench), context_(context), ranking_(context.interpreter) {}
+
+  std::vector<LocalWheel> collect(const Lock& lock) {
+    const TempDirectory incoming(bench_.store.packages());
+    incoming_ = incoming.path();
+    for (const LockedPackage& package : lock.packages) choose(package);
+    fetch();
+    for (Item& item : items_)
+      if (item.file != nullptr) settle(item);
+    std::vector<LocalWheel> out;
+    for (const Item& item : items_) out.push_back(wheel_of(item));
+    return out;
+  }
+
+ private:
+  struct Item {
+    const LockedPackage* package;
+    const LockedFile* file = nullptr;  // of an index package or archive
+    fs::path path;                     // where it is, or comes to be
+    Sha256 sha256{};
+  };
+
+  // What the lock calls a path is one of the sandbox: the app, or a directory seen under its own name.
+  fs::path host_path(const std::string& path) const {
+    if (path == "/app") return context_.app_directory;
+    if (path.starts_with("/app/")) return context_.app_directory / path.substr(5);
+    return path;
+  }
+
+  fs::path kept_path(const Sha256& sha256, const std::string& file_name) const {
+    return bench_.store.packages() / to_hex(sha256) / file_name;
+  }
+
+  void choose(const LockedPackage& package) {
+    Item item{&package, nullptr, {}, {}};
+    if (package.archive)
+      item.file = &*package.archive;
+    else if (!package.directory && !package.vcs)
+      item.file = &choose_file(package, ranking_, context_.interpreter);
+    if (item.file != nullptr) {
+      const LockedFile& file = *item.file;
+      if (file.sha256) item.path = kept_path(*file.sha256, file.file_name);
+      // Without a hash only the content can tell where the file belongs.
+      if (item.path.empty() || !fs::exists(item.path)) {
+        item.path = incoming_ / std::to_string(items_.size());
+        wanted_.push_back(request_for(file, item.path));
+      }
+    }
+    items_.push_back(std::move(item));
+  }
+
+  FetchRequest request_for(const LockedFile& file, const fs::path& destination) const {
+    FetchRequest request;
+    request.url = file.url.empty() ? "file://" + escape(host_path(file.path).string()) : file.url;
+    constexpr std::string_view kApp = "file:///app/";
+    if (request.url.starts_with(kApp))
+      request.url =
+          concat("file://", escape(context_.app_directory.string()), '/', request.url.substr(kApp.size()));
+    if (bench_.network == Network::none && !request.url.starts_with("file:"))
+      throw Error(ErrorCode::unavailable,
+                  concat(file.file_name, " is not in the store, and the build is offline"))
+          .with_hint("Build once online with the same store.");
+    request.destination = destination;
+    request.sha256 = file.sha256;
+    request.size = file.size;
+    request.shown = file.file_name;
+    return request;
+  }
+
+  static std::string escape(std::string_view path) {
+    std::string out;
+    for (const char c : path) {
+      if (c == '%' || c == '?' || c == '#' || static_cast<unsigned char>(c) <= ' ')
+        out += concat('%', to_hex(std::array{static_cast<std::uint8_t>(c)}));
+      else
+        out += c;
+    }
+    return out;
+  }
+
+  void fetch() {
+    if (wanted_.empty()) return;
+    std::uint64_t bytes = 0;
+    for (const FetchRequest& request : wanted_) bytes += request.size.value_or(0);
+    bench_.log(context_.step, concat("Fetching ", wanted_.size(), wanted_.size() == 1 ? " file" : " files",
+                                     bytes > 0 ? concat(" (", human_size(bytes), ')') : ""));
+    bench_.fetcher.fetch(
+        wanted_,
+        [this](const FetchRequest& request, std::uint64_t done, std::uint64_t total) {
+          bench_.events.emit(BytesMoved{context_.step, request.shown, done, total});
+        },
+        bench_.stop);
+  }
+
+  // Moves what came in to where its hash says. A concurrent build may have put the same file there.
+  void settle(Item& item) const {
+    if (item.file->sha256) {
+      item.sha256 = *item.file->sha256;
+    } else {
+      Sha256Hasher hasher;
+      FileSource source(item.path);
+      std::vector<std::byte> buffer(kStreamBlock);
+      while (const std::size_t count = source.read(buffer)) hasher.update(Bytes(buffer).first(count));
+      item.sha256 = hasher.value();
+    }
+    const fs::path kept = kept_path(item.sha256, item.file->file_name);
+    if (item.path == kept) return;
+    make_directories(kept.parent_path());
+    fs::rename(item.path, kept);
+    sync_directory(kept.parent_path());
+    item.path = kept;
+  }
+
+  LocalWheel wheel_of(const Item& item) const {
+    const LockedPackage& package = *item.package;
+    LocalWheel out;
+    out.direct_url = direct_url_json(package);
+    if (item.file != nullptr && item.file->file_name.ends_with(".whl")) {
+      out.path = item.path;
+      out.sha256 = item.sha256;
+      return out;
+    }
+    WheelSource source;
+    source.name = package.name;
+    source.version = package.version;
+    source.vcs = package.vcs;
+    if (package.vcs) source.subdirectory = package.vcs->subdirectory;
+    if (package.directory) {
+      source.directory = host_path(package.directory->path);
+      source.subdirectory = package.directory->subdirectory;
+    }
+    if (item.file != nullptr) {
+      source.archive = item.path;
+      source.sha256 = item.sha256;
+      source.subdirectory = item.file->subdirectory;
+    }
+    out.path = build_wheel(bench_, context_, source);
+    out.sha256 = sha256(read_file(out.path, std::uint64_t{4} << 30));
+    out.origin = LocalWheel::Origin::built;
+    return out;
+  }
+
+  const Workbench& bench_;
+  const BuildContext& context_;
+  TagRanking ranking_;
+  fs::path incoming_;
+  std::vector<Item> items_;
+  std::vector<FetchRequest> wanted_;
+};
+
+}  // namespace
+
+const LockedFile& choose_file(const LockedPackage& package, const TagRanking& ranking,
+                              const Interpreter& interpreter) {
+  const LockedFile* best = nullptr;
+  std::size_t best_rank = 0;
+  std::string best_build;
+  for (const LockedFile& wheel : package.wheels) {
+    const std::optional<WheelName> name = WheelName::parse(wheel.file_name);
+    const std::optional<std::size_t> rank = name ? ranking.rank(*name) : std::nullopt;
+    if (!rank) continue;
+    if (best == nullptr || *rank < best_rank ||
+        (*rank == best_rank && build_tag_less(best_build, name->build))) {
+      best = &wheel;
+      best_rank = *rank;
+      best_build = name->build;
+    }
+  }
+  if (best != nullptr) return *best;
+  if (package.sdist) return *package.sdist;
+  throw Error(ErrorCode::invalid_input,
+              concat(title(package), " has no wheel for CPython ", interpreter.minor_version(), " on ",
+                     interpreter.machine, " and no source distribution; ", describe_wheels(package)))
+      .with_hint("Pin a version of it that has one, or use a base image with another Python.");
+}
+
+std::vector<LocalWheel> collect_wheels(const Workbench& bench, const Lock& lock,
+                                       const BuildContext& context) {
+  make_directories(bench.store.packages());
+  return Collector(bench, context).collect(lock);
+}
+
+}  // namespace dash::builder

@@ -1,0 +1,24 @@
+// Trees of sources that are built: unpacked from archives, copied, identified.
+#pragma once
+
+#include "base/path.hpp"
+#include "base/sha256.hpp"
+
+#include <stop_token>
+#include <string>
+
+namespace dash::builder {
+
+// Unpacks a source distribution (.tar.gz, .tar.bz2, .tar.xz, .tgz, .zip) into `directory`, which must not
+// exist, without its top directory. Only files, directories and links are made, nothing outside of
+// `directory`, at most 8 GiB and a million entries; other content is Error(corrupt) naming the archive.
+void unpack_source(const fs::path& archive, const fs::path& directory, std::stop_token stop);
+
+// Copies a tree with permission bits and symbolic links (as links) to `target`, which must not exist.
+// Sockets, pipes and devices are left out.
+void copy_tree(const fs::path& source, const fs::path& target, std::stop_token stop);
+
+// Digest of names, contents, execute bits and links of a tree, without .git, __pycache__ and *.egg-info.
+Sha256 tree_identity(const fs::path& directory, std::stop_token stop);
+
+}  // namespace dash::builder

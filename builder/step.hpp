@@ -1,0 +1,62 @@
+// One step of a build: what its result depends on, and how to make it.
+#pragma once
+
+#include "base/event.hpp"
+#include "builder/step_inputs.hpp"
+#include "builder/step_record.hpp"
+#include "oci/manifest.hpp"
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace dash::builder {
+
+// The image as far as it has been decided: what the steps so far contributed, lowest first.
+struct ImageState {
+  struct Part {
+    std::string step;
+    std::vector<oci::Layer> layers;  // empty too when the step is only planned
+  };
+  std::vector<Part> parts;
+  std::map<std::string, std::string> keys;                          // hex StepKey by step
+  std::map<std::string, std::map<std::string, std::string>> facts;  // facts of the steps' records
+
+  std::vector<oci::Layer> layers() const;
+  // Hex key of a step, or "none" when the app has no such step.
+  std::string key_of(const std::string& step) const;
+};
+
+struct StepResult {
+  std::vector<oci::Layer> layers;
+  std::map<std::string, std::string> facts;
+};
+
+// Implementations are made for one build and used from one thread.
+class Step {
+ public:
+  virtual ~Step() = default;
+  virtual std::string name() const = 0;
+
+  // Why there is nothing to do for this app ("no apt-packages"); nothing when the step applies.
+  virtual std::optional<std::string> skip_reason() const { return std::nullopt; }
+
+  // Finds out what `inputs` needs and is not known yet. Called only when building, so it may run commands;
+  // what it finds must be remembered in the store, so that the next build runs none.
+  virtual void prepare(const ImageState&) {}
+
+  // What the result depends on, as far as it is known.
+  virtual StepInputs inputs(const ImageState& below) const = 0;
+
+  // Whether a record with the right key may be used: for inputs that only matter to some results.
+  virtual bool accepts(const StepRecord&, const ImageState&) const { return true; }
+
+  // What `run` is called: `fetch` when the result only has to be brought here.
+  virtual Decision kind() const { return Decision::build; }
+
+  virtual StepResult run(const ImageState& below) = 0;
+};
+
+}  // namespace dash::builder

@@ -1,0 +1,31 @@
+#include "builder/steps/app_inputs.hpp"
+
+#include "base/error.hpp"
+#include "builder/app/procfile.hpp"
+
+namespace dash::builder {
+
+AppInputs read_app_inputs(const Workbench& bench, const BuildRequest& request) {
+  AppDirectory directory(request.app_directory);
+  auto detection = detect_buildpack(directory);
+  if (detection.buildpack == Buildpack::conda) {
+    if (request.target == BuildRequest::Target::workspace)
+      throw Error(ErrorCode::unsupported, kNoCondaWorkspace);
+    throw Error(ErrorCode::unsupported,
+                "conda apps are not supported yet (detected by " + detection.file + ")")
+        .with_hint(
+            "list the packages in requirements.txt and remove the conda files to build it as a Python app");
+  }
+  for (const auto& note : detection.notes) bench.note("", note);
+  if (request.target == BuildRequest::Target::deploy) read_procfile(directory);
+  auto runtime = read_runtime_txt(directory);
+  auto apt = read_apt_files(directory);
+  for (const auto& warning : apt.warnings) bench.warn("", warning);
+  auto json = read_app_json(directory);
+  auto ignore = IgnoreRules::read(directory);
+  for (const auto& warning : ignore.warnings()) bench.warn("", warning);
+  return {std::move(directory), std::move(detection), runtime,
+          std::move(apt),       std::move(json),      std::move(ignore)};
+}
+
+}  // namespace dash::builder

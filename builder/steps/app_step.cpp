@@ -1,0 +1,53 @@
+// The app's source as a layer.
+#include "builder/app/source_tree.hpp"
+#include "builder/image_config.hpp"
+#include "builder/steps/step_list.hpp"
+#include "builder/steps/steps.hpp"
+#include "oci/tree.hpp"
+
+namespace dash::builder {
+
+namespace {
+
+class AppStep : public Step {
+ public:
+  AppStep(const Workbench& bench, const AppInputs& app)
+      : bench_(bench),
+        app_(app),
+        tree_(SourceTree::scan(app.directory, app.ignore, bench.stop)),
+        digest_(tree_.digest(app.directory, bench.pool, bench.stop)) {}
+  std::string name() const override { return kAppStep; }
+
+  StepInputs inputs(const ImageState&) const override {
+    StepInputs out;
+    out.add("source", "sha256:" + to_hex(digest_));
+    add_layer_format(out, bench_);
+    return out;
+  }
+
+  StepResult run(const ImageState&) override {
+    oci::LayerWriter writer(bench_.layer_settings());
+    oci::TreeOptions options;
+    options.prefix = std::string(kAppDirectory).substr(1);
+    options.owner = {kAppUser, kAppUser};
+    options.modes = oci::TreeOptions::Modes::source;
+    options.hard_links = oci::TreeOptions::HardLinks::copy;
+    options.keep = [this](const std::string& path, EntryType type) { return tree_.keep(path, type); };
+    oci::add_tree(writer, app_.directory.path(), options, bench_.stop);
+    return {{writer.finish()}, {}};
+  }
+
+ private:
+  const Workbench& bench_;
+  const AppInputs& app_;
+  SourceTree tree_;
+  Sha256 digest_;
+};
+
+}  // namespace
+
+std::unique_ptr<Step> make_app_step(const Workbench& bench, const AppInputs& app) {
+  return std::make_unique<AppStep>(bench, app);
+}
+
+}  // namespace dash::builder

@@ -1,0 +1,126 @@
+// The Python packages: requirements.txt, or the project in the app's root.
+#include "base/error.hpp"
+#include "base/text.hpp"
+#include "builder/app/requirements.hpp"
+#include "builder/app/source_tree.hpp"
+#include "builder/image_config.hpp"
+#include "builder/python/probe.hpp"
+#include "builder/python/python_packages.hpp"
+#include "builder/python/uv_release.hpp"
+#include "builder/sandbox/snapshots.hpp"
+#include "builder/steps/step_list.hpp"
+#include "builder/steps/steps.hpp"
+#include "builder/system/apt.hpp"
+
+namespace dash::builder {
+
+namespace {
+
+// The record's fact that says which system packages a result was compiled against.
+constexpr const char* kCompiledWith = "compiled-with";
+
+class PythonPackagesStep : public Step {
+ public:
+  PythonPackagesStep(const Workbench& bench, const BuildRequest& request, const AppInputs& app)
+      : bench_(bench), request_(request), app_(app), leaves_(input_leaves()) {}
+  std::string name() const override { return kPythonPackagesStep; }
+
+  void prepare(const ImageState& below) override {
+    interpreter_ = probe_interpreter(bench_, below.layers(), kPythonPackagesStep);
+    check_runtime();
+  }
+
+  StepInputs inputs(const ImageState& below) const override {
+    StepInputs out;
+    for (const auto& leaf : leaves_) out.add(leaf.name, "sha256:" + to_hex(leaf.digest));
+    for (const auto& [name, value] : bench_.host.index_settings) out.add_content(name, value);
+    out.add("interpreter", interpreter(below));
+    out.add("prefix", kPythonPrefix);
+    out.add("uv", request_.uv_program.empty() ? std::string(kUvVersion) : request_.uv_program.string());
+    out.add("recipe", kPythonRecipe);
+    add_layer_format(out, bench_);
+    return out;
+  }
+
+  bool accepts(const StepRecord& record, const ImageState& below) const override {
+    const auto found = record.facts.find(kCompiledWith);
+    return found == record.facts.end() || found->second == compile_key(below);
+  }
+
+  StepResult run(const ImageState& below) override {
+    PythonRequest request;
+    request.step = kPythonPackagesStep;
+    request.layers = below.layers();
+    request.app_directory = app_.directory.path();
+    if (has_requirements()) request.requirement_files = {app_.detection.file};
+    request.prefix = kPythonPrefix;
+    request.owner = kAppUser;
+    request.system_uv = request_.uv_program;
+    request.toolchain = [this](const std::vector<oci::Layer>& layers,
+                               const std::vector<std::string>& packages) {
+      Snapshots snapshots(bench_.store.snapshots(), bench_.store.layout());
+      return install_toolchain(bench_, snapshots, layers, packages, kPythonPackagesStep);
+    };
+    auto result = install_python_packages(bench_, request);
+    StepResult out{std::move(result.layers), {{"lock", result.lock.text}}};
+    if (result.compiled == PythonLayerResult::Compiled::yes) out.facts[kCompiledWith] = compile_key(below);
+    return out;
+  }
+
+ private:
+  bool has_requirements() const { return app_.detection.file == "requirements.txt"; }
+
+  // The requirements files and what they reach; a project without them depends on its whole source.
+  std::vector<FileLeaf> input_leaves() const {
+    if (has_requirements()) {
+      const auto files = collect_requirements(app_.directory, app_.detection.file, bench_.host.variables);
+      return requirements_leaves(app_.directory, files, bench_.pool, bench_.stop);
+    }
+    const auto tree = SourceTree::scan_below(app_.directory, ".", bench_.stop);
+    return {{"source", tree.digest(app_.directory, bench_.pool, bench_.stop)}};
+  }
+
+  static std::string compile_key(const ImageState& below) {
+    return concat(below.key_of(kBaseStep), ' ', below.key_of(kSystemPackagesStep));
+  }
+
+  std::string interpreter(const ImageState& below) const {
+    if (interpreter_) return interpreter_->identity();
+    const auto known = known_interpreter(bench_.store, below.layers());
+    return known ? known->identity() : "unknown until the steps below are done";
+  }
+
+  void check_runtime() const {
+    if (!app_.runtime) return;
+    const auto wanted = app_.runtime->to_string();
+    switch (app_.runtime->match(interpreter_->version)) {
+      case PythonVersionRequest::Match::yes:
+        return;
+      case PythonVersionRequest::Match::other_patch:
+        bench_.warn(kPythonPackagesStep,
+                    concat("runtime.txt asks for Python ", wanted, "; the base image has ",
+                           interpreter_->version, ", which is used"));
+        return;
+      case PythonVersionRequest::Match::no:
+        throw Error(ErrorCode::unsupported, concat("runtime.txt asks for Python ", wanted,
+                                                   ", but the base image has ", interpreter_->version))
+            .with_hint(concat("change runtime.txt to python-", interpreter_->minor_version(),
+                              ", or name a base image with that Python by --base"));
+    }
+  }
+
+  const Workbench& bench_;
+  const BuildRequest& request_;
+  const AppInputs& app_;
+  std::vector<FileLeaf> leaves_;
+  std::optional<Interpreter> interpreter_;
+};
+
+}  // namespace
+
+std::unique_ptr<Step> make_python_packages_step(const Workbench& bench, const BuildRequest& request,
+                                                const AppInputs& app) {
+  return std::make_unique<PythonPackagesStep>(bench, request, app);
+}
+
+}  // namespace dash::builder

@@ -1,0 +1,26 @@
+#include "builder/steps/steps.hpp"
+
+#include "builder/steps/base_step.hpp"
+#include "builder/steps/step_list.hpp"
+
+namespace dash::builder {
+
+void add_layer_format(StepInputs& inputs, const Workbench& bench) {
+  inputs.add("compression", bench.compression.identity());
+  inputs.add("time", std::to_string(bench.host.source_date_epoch));
+}
+
+StepList make_steps(const Workbench& bench, const BuildRequest& request) {
+  StepList out;
+  out.app = std::make_unique<AppInputs>(read_app_inputs(bench, request));
+  const auto& app = *out.app;
+  out.steps.push_back(make_base_step(bench, request.base));
+  out.steps.push_back(make_launcher_step(bench));
+  out.steps.push_back(make_system_packages_step(bench, app));
+  out.steps.push_back(make_python_packages_step(bench, request, app));
+  out.steps.push_back(make_app_step(bench, app));
+  out.steps.push_back(make_predeploy_step(bench, request, app));
+  return out;
+}
+
+}  // namespace dash::builder

@@ -1,0 +1,69 @@
+// The system packages: the apt files and dpkg-packages/.
+#include "base/text.hpp"
+#include "builder/steps/step_list.hpp"
+#include "builder/steps/steps.hpp"
+#include "builder/system/apt.hpp"
+
+namespace dash::builder {
+
+namespace {
+
+std::vector<AptItem> items(const std::vector<TextLine>& lines) {
+  std::vector<AptItem> out;
+  for (const auto& line : lines) out.push_back({line.text, line.number});
+  return out;
+}
+
+AptInput to_input(const AppDirectory& app, const AptFiles& files) {
+  AptInput out{files.conf,
+               files.env,
+               items(files.keys),
+               files.preferences,
+               files.sources_list,
+               items(files.repositories),
+               items(files.debconf),
+               items(files.packages),
+               {}};
+  for (const auto& deb : files.debs) out.debs.push_back(app.path() / deb);
+  return out;
+}
+
+class SystemPackagesStep : public Step {
+ public:
+  SystemPackagesStep(const Workbench& bench, const AppInputs& app)
+      : bench_(bench), app_(app), leaves_(apt_leaves(app.directory, app.apt, bench.pool, bench.stop)) {}
+  std::string name() const override { return kSystemPackagesStep; }
+
+  std::optional<std::string> skip_reason() const override {
+    if (!app_.apt.empty()) return std::nullopt;
+    return "no apt-packages and no dpkg-packages/";
+  }
+
+  StepInputs inputs(const ImageState& below) const override {
+    StepInputs out;
+    for (const auto& leaf : leaves_) out.add(leaf.name, "sha256:" + to_hex(leaf.digest));
+    out.add("base", below.key_of(kBaseStep));
+    out.add("recipe", kAptRecipe);
+    add_layer_format(out, bench_);
+    return out;
+  }
+
+  StepResult run(const ImageState& below) override {
+    return {{install_system_packages(bench_, below.layers(), to_input(app_.directory, app_.apt),
+                                     kSystemPackagesStep)},
+            {}};
+  }
+
+ private:
+  const Workbench& bench_;
+  const AppInputs& app_;
+  std::vector<FileLeaf> leaves_;
+};
+
+}  // namespace
+
+std::unique_ptr<Step> make_system_packages_step(const Workbench& bench, const AppInputs& app) {
+  return std::make_unique<SystemPackagesStep>(bench, app);
+}
+
+}  // namespace dash::builder

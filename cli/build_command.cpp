@@ -1,0 +1,86 @@
+// `build` and `plan`: an app's directory to an image, and what that would take.
+#include "base/error.hpp"
+#include "base/text.hpp"
+#include "cli/commands.hpp"
+#include "cli/renderers.hpp"
+#include "cli/report.hpp"
+#include "cli/session.hpp"
+#include "oci/image_archive.hpp"
+#include "oci/image_location.hpp"
+
+#include <cstdio>
+#include <iostream>
+
+#include <nlohmann/json.hpp>
+
+namespace dash::cli {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+std::vector<oci::ImageLocation> parse_outputs(const std::vector<std::string>& texts) {
+  std::vector<oci::ImageLocation> out;
+  for (const auto& text : texts) {
+    auto location = oci::ImageLocation::parse(text);
+    if (location.kind == oci::ImageLocation::Kind::name)
+      throw Error(ErrorCode::usage, concat("-o ", dash::quoted(text), " names no place to write to"))
+          .with_hint("use -o oci:DIR[:TAG] or -o oci-archive:FILE[:TAG]; -t names the image in the store");
+    if (location.tag.empty()) location.tag = "latest";
+    out.push_back(std::move(location));
+  }
+  return out;
+}
+
+void write_output(const oci::ImageLayout& from, const oci::Descriptor& image, const oci::ImageLocation& to,
+                  const std::stop_token& stop) {
+  with_context(concat("while writing ", to.to_string()), [&] {
+    if (to.kind == oci::ImageLocation::Kind::archive)
+      oci::export_archive(from, image, to.tag, to.path, {}, stop);
+    else
+      oci::export_layout(from, image, to.tag, to.path, {}, stop);
+  });
+}
+
+}  // namespace
+
+int run_command(const BuildOptions& options, std::stop_token stop) {
+  const auto outputs = parse_outputs(options.outputs);
+  const auto request = make_request(options.app);
+  const auto events = make_renderer(options.progress);
+  Session session(options.common, options.app, options.threads, *events, stop);
+  const auto report = builder::run_build(session.bench(), request);
+  for (const auto& output : outputs) write_output(session.store().layout(), report.image, output, stop);
+  if (!options.metadata_file.empty()) write_metadata(options.metadata_file, request, report);
+  if (options.progress == Progress::quiet)
+    std::cout << report.image.digest.to_string() << '\n';
+  else
+    print_report(std::cout, request, report);
+  return 0;
+}
+
+int run_command(const PlanOptions& options, std::stop_token stop) {
+  NullEvents events;
+  const auto request = make_request(options.app);
+  const Session session(options.common, options.app, 0, events, std::move(stop));
+  const auto steps = builder::plan_build(session.bench(), request);
+  if (options.json) {
+    auto out = Json::array();
+    for (const auto& step : steps) {
+      Json leaves = Json::array();
+      for (const auto& leaf : step.leaves) leaves.push_back({{"name", leaf.name}, {"value", leaf.value}});
+      out.push_back({{"step", step.step},
+                     {"decision", to_string(step.decision)},
+                     {"reason", step.reason},
+                     {"leaves", std::move(leaves)}});
+    }
+    std::cout << out.dump(2, ' ', false, Json::error_handler_t::replace) << '\n';
+    return 0;
+  }
+  for (const auto& step : steps)
+    std::cout << pad(step.step, 16) << ' ' << pad(std::string(to_string(step.decision)), 6) << ' '
+              << step.reason << '\n';
+  return 0;
+}
+
+}  // namespace dash::cli

@@ -1,0 +1,22 @@
+// The subcommands: each takes its options and returns an exit code, or throws.
+#pragma once
+
+#include "cli/options.hpp"
+
+#include <stop_token>
+
+namespace dash::cli {
+
+int run_command(const BuildOptions& options, std::stop_token stop);
+int run_command(const PlanOptions& options, std::stop_token stop);
+int run_command(const LayerOptions& options, std::stop_token stop);
+int run_command(const InspectOptions& options, std::stop_token stop);
+int run_command(const ImagesOptions& options, std::stop_token stop);
+int run_command(const RemoveOptions& options, std::stop_token stop);
+int run_command(const CollectOptions& options, std::stop_token stop);
+int run_command(const ValidateOptions& options, std::stop_token stop);
+int run_command(const DoctorOptions& options, std::stop_token stop);
+int run_command(const VersionOptions& options, std::stop_token stop);
+int run_command(const ParseEnd& options, std::stop_token stop);
+
+}  // namespace dash::cli

@@ -1,0 +1,95 @@
+#include "cli/host_environment.hpp"
+
+#include "base/error.hpp"
+#include "base/file.hpp"
+#include "base/text.hpp"
+#include "oci/layer_writer.hpp"
+
+#include <array>
+
+#include <sys/utsname.h>
+#include <unistd.h>
+
+extern char** environ;  // NOLINT: POSIX
+
+namespace dash::cli {
+
+namespace {
+
+using Variables = std::map<std::string, std::string>;
+
+std::string value_of(const Variables& variables, const std::string& name) {
+  const auto found = variables.find(name);
+  return found == variables.end() ? std::string() : found->second;
+}
+
+bool is_readable(const fs::path& path) {
+  return !path.empty() && ::access(path.c_str(), R_OK) == 0;
+}
+
+fs::path find_ca_bundle(const Variables& variables) {
+  if (const auto named = value_of(variables, "DASH_BUILD_CA_BUNDLE"); !named.empty()) {
+    if (!is_readable(named))
+      throw Error(ErrorCode::usage, concat("DASH_BUILD_CA_BUNDLE names ", named, ", which cannot be read"));
+    return named;
+  }
+  const std::array<fs::path, 5> places = {
+      value_of(variables, "SSL_CERT_FILE"), "/etc/ssl/certs/ca-certificates.crt",
+      "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/ca-bundle.pem", "/etc/ssl/cert.pem"};
+  for (const auto& place : places)
+    if (is_readable(place)) return place;
+  return {};
+}
+
+std::string debian_architecture(const std::string& machine) {
+  if (machine == "x86_64") return "amd64";
+  if (machine == "aarch64") return "arm64";
+  return machine;
+}
+
+}  // namespace
+
+builder::HostSettings read_host_settings() {
+  builder::HostSettings host;
+  for (char** entry = environ; *entry != nullptr; ++entry) {
+    const std::string_view text = *entry;
+    const auto equals = text.find('=');
+    if (equals == std::string_view::npos) continue;
+    host.environment.emplace_back(text);
+    host.variables[std::string(text.substr(0, equals))] = text.substr(equals + 1);
+  }
+  for (const auto& [name, value] : host.variables) {
+    if (name.starts_with("PIP_") || name.starts_with("UV_")) host.index_settings[name] = value;
+    const auto lower = to_lower(name);
+    if (lower == "http_proxy" || lower == "https_proxy" || lower == "no_proxy" || lower == "all_proxy")
+      host.proxies[name] = value;
+  }
+  host.ca_bundle = find_ca_bundle(host.variables);
+  utsname machine{};
+  if (::uname(&machine) == 0) host.machine = machine.machine;
+  host.debian_architecture = debian_architecture(host.machine);
+  host.source_date_epoch = oci::kDefaultEpoch;
+  if (const auto epoch = value_of(host.variables, "SOURCE_DATE_EPOCH"); !epoch.empty()) {
+    const auto seconds = parse_uint(epoch);
+    if (!seconds)
+      throw Error(ErrorCode::usage,
+                  concat("SOURCE_DATE_EPOCH is ", quoted(epoch), ", not a number of seconds since 1970"));
+    host.source_date_epoch = static_cast<std::int64_t>(*seconds);
+  }
+  return host;
+}
+
+fs::path store_home(const fs::path& chosen, const builder::HostSettings& host) {
+  if (!chosen.empty()) return fs::absolute(chosen);
+  if (const auto home = value_of(host.variables, "DASH_BUILD_HOME"); !home.empty()) return fs::absolute(home);
+  if (::geteuid() == 0) return "/var/lib/dash-build";
+  if (const auto data = value_of(host.variables, "XDG_DATA_HOME"); !data.empty())
+    return fs::path(data) / "dash-build";
+  const auto home = value_of(host.variables, "HOME");
+  if (home.empty())
+    throw Error(ErrorCode::usage, "there is no place for the store: neither DASH_BUILD_HOME nor HOME is set")
+        .with_hint("set DASH_BUILD_HOME or use --home DIR");
+  return fs::path(home) / ".local/share/dash-build";
+}
+
+}  // namespace dash::cli

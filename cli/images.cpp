@@ -1,0 +1,32 @@
+#include "cli/images.hpp"
+
+#include "base/error.hpp"
+#include "base/text.hpp"
+#include "cli/host_environment.hpp"
+#include "oci/image_archive.hpp"
+#include "oci/image_location.hpp"
+#include "oci/reference.hpp"
+
+namespace dash::cli {
+
+FoundImage find_image(const std::string& text, const fs::path& home, const builder::HostSettings& host) {
+  const auto location = oci::ImageLocation::parse(text);
+  oci::Platform platform;
+  platform.architecture = host.debian_architecture;
+  if (location.kind != oci::ImageLocation::Kind::name) {
+    auto opened = oci::open_image(location, platform);
+    auto image = oci::load_image(*opened.store, opened.manifest, platform);
+    return {std::move(opened.store), std::move(image)};
+  }
+  auto layout =
+      std::make_unique<oci::ImageLayout>(oci::ImageLayout::open_or_create(store_home(home, host) / "layout"));
+  const auto name = oci::Reference::parse(location.name).with_default_tag().to_string();
+  const auto descriptor = layout->find(name);
+  if (!descriptor)
+    throw Error(ErrorCode::not_found, concat("there is no image ", quoted(name), " in the store"))
+        .with_hint("'dash-build images' lists what is there; oci:DIR names a layout");
+  auto image = layout->load(*descriptor, platform);
+  return {std::move(layout), std::move(image)};
+}
+
+}  // namespace dash::cli

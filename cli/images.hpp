@@ -1,0 +1,22 @@
+// Finding images that arguments name.
+#pragma once
+
+#include "base/file.hpp"
+#include "builder/host.hpp"
+#include "oci/image_layout.hpp"
+
+#include <memory>
+#include <string>
+
+namespace dash::cli {
+
+struct FoundImage {
+  std::unique_ptr<oci::BlobStore> store;  // that holds it
+  oci::StoredImage image;
+};
+
+// The image behind "oci:DIR[:TAG]", "oci-archive:FILE[:TAG]" or a name in the store at `home` (empty: the
+// default place). Error(not_found) lists the names there are.
+FoundImage find_image(const std::string& text, const fs::path& home, const builder::HostSettings& host);
+
+}  // namespace dash::cli

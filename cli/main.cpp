@@ -1,0 +1,68 @@
+// The program: parse, wire, call, print.
+#include "base/error.hpp"
+#include "cli/commands.hpp"
+
+#include <csignal>
+#include <cstdio>
+#include <ctime>
+#include <exception>
+#include <new>
+#include <thread>
+
+#include <unistd.h>
+
+namespace {
+
+using namespace dash;
+
+// Turns the first SIGINT, SIGTERM or SIGHUP into a stop request, and the second into an end at once. The
+// signals must be blocked before any thread starts.
+class Interrupts {
+ public:
+  Interrupts() {
+    sigemptyset(&signals_);
+    for (const int signal : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&signals_, signal);
+    ::pthread_sigmask(SIG_BLOCK, &signals_, nullptr);
+    ::signal(SIGPIPE, SIG_IGN);
+    thread_ = std::jthread([this](std::stop_token end) { watch(end); });
+  }
+  std::stop_token token() const { return stop_.get_token(); }
+
+ private:
+  void watch(const std::stop_token& end) {
+    const timespec tick{0, 50'000'000};
+    while (!end.stop_requested()) {
+      if (::sigtimedwait(&signals_, nullptr, &tick) < 0) continue;
+      if (stop_.stop_requested()) ::_exit(130);
+      stop_.request_stop();
+    }
+  }
+
+  sigset_t signals_{};
+  std::stop_source stop_;
+  std::jthread thread_;
+};
+
+int run(int argc, char** argv) {
+  const auto command = cli::parse_command_line(argc, argv);
+  const Interrupts interrupts;
+  return std::visit([&](const auto& options) { return cli::run_command(options, interrupts.token()); },
+                    command);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    return run(argc, argv);
+  } catch (const Error& error) {
+    std::fputs(render(error).c_str(), stderr);
+    return exit_code(error.code());
+  } catch (const std::bad_alloc&) {
+    std::fputs("error: out of memory\n", stderr);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "error: %s\n  this is a bug in dash-build; please report it with the command line\n",
+                 error.what());
+  }
+  return exit_code(ErrorCode::internal);
+}

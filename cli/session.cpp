@@ -1,0 +1,107 @@
+#include "cli/session.hpp"
+
+#include "base/error.hpp"
+#include "base/text.hpp"
+#include "builder/sandbox/oci_sandbox.hpp"
+#include "cli/host_environment.hpp"
+#include "registry/http_fetcher.hpp"
+
+#include <thread>
+
+namespace dash::cli {
+
+namespace {
+
+// registry/ downloads; builder/ only knows its port.
+class HttpPackageFetcher : public builder::PackageFetcher {
+ public:
+  explicit HttpPackageFetcher(registry::FetchSettings settings) : fetcher_(std::move(settings)) {}
+
+  void fetch(const std::vector<builder::FetchRequest>& requests, const Progress& progress,
+             std::stop_token stop) override {
+    std::vector<registry::Download> downloads;
+    downloads.reserve(requests.size());
+    for (const auto& request : requests)
+      downloads.push_back({request.url, request.destination, request.sha256, request.size, request.shown});
+    const auto* first = downloads.data();
+    fetcher_.fetch(
+        downloads,
+        [&](const registry::Download& download, std::uint64_t done, std::uint64_t total) {
+          if (progress) progress(requests[static_cast<std::size_t>(&download - first)], done, total);
+        },
+        std::move(stop));
+  }
+
+ private:
+  registry::HttpFetcher fetcher_;
+};
+
+registry::FetchSettings fetch_settings(const builder::HostSettings& host) {
+  registry::FetchSettings out;
+  out.ca_bundle = host.ca_bundle;
+  out.proxies = host.proxies;
+  if (const auto netrc = host.variables.find("NETRC"); netrc != host.variables.end())
+    out.netrc = netrc->second;
+  else if (const auto home = host.variables.find("HOME"); home != host.variables.end())
+    out.netrc = fs::path(home->second) / ".netrc";
+  boost::system::error_code ignored;
+  if (!fs::exists(out.netrc, ignored)) out.netrc.clear();
+  return out;
+}
+
+// "." and "/path/to/Sales App" → "sales-app": the directory's name as a repository.
+std::string repository_from(const fs::path& directory) {
+  const auto name = to_lower(fs::absolute(directory).lexically_normal().filename().string());
+  std::string out;
+  for (const char c : name) {
+    if ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'))
+      out += c;
+    else if (!out.empty() && out.back() != '-')
+      out += '-';
+  }
+  while (out.ends_with('-')) out.pop_back();
+  return out.empty() ? "app" : out;
+}
+
+std::pair<std::string, std::string> parse_variable(const std::string& text) {
+  const auto equals = text.find('=');
+  if (equals == std::string::npos || equals == 0)
+    throw Error(ErrorCode::usage, concat("--env ", quoted(text), " is not NAME=VALUE"));
+  return {text.substr(0, equals), text.substr(equals + 1)};
+}
+
+}  // namespace
+
+unsigned thread_count(unsigned threads) {
+  return threads != 0 ? threads : std::max(1U, std::thread::hardware_concurrency());
+}
+
+Session::Session(const CommonOptions& common, const AppOptions& app, unsigned threads, EventSink& events,
+                 std::stop_token stop)
+    : host_(read_host_settings()),
+      store_(store_home(common.home, host_)),
+      pool_(thread_count(threads)),
+      snapshots_(store_.snapshots(), store_.layout()),
+      sandbox_(std::make_unique<builder::OciSandbox>(snapshots_, store_.work(), host_)),
+      fetcher_(std::make_unique<HttpPackageFetcher>(fetch_settings(host_))),
+      bench_(new builder::Workbench{
+          store_, *sandbox_, *fetcher_, pool_, events, host_, oci::Compression::parse(app.compression),
+          app.offline ? builder::Network::none : builder::Network::host, std::move(stop)}) {}
+
+Session::~Session() = default;
+
+builder::BuildRequest make_request(const AppOptions& app) {
+  builder::BuildRequest out;
+  out.app_directory = fs::absolute(app.directory).lexically_normal();
+  out.name =
+      oci::Reference::parse(app.name.empty() ? repository_from(app.directory) : app.name).with_default_tag();
+  if (out.name.digest) throw Error(ErrorCode::usage, "-t takes a name with a tag, not a digest");
+  out.base = app.base;
+  if (app.workspace) out.target = builder::BuildRequest::Target::workspace;
+  if (app.no_cache) out.cache = builder::BuildRequest::Cache::ignore;
+  for (const auto& variable : app.environment) out.environment.push_back(parse_variable(variable));
+  out.uv_program = app.uv;
+  return out;
+}
+
+}  // namespace dash::cli

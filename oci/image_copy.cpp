@@ -1,0 +1,108 @@
+#include "oci/image_copy.hpp"
+
+#include "base/error.hpp"
+#include "base/text.hpp"
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+namespace dash::oci {
+
+namespace {
+
+std::string tag_of(const Descriptor& entry) {
+  const auto found = entry.annotations.find(annotation::kRefName);
+  return found == entry.annotations.end() ? std::string() : found->second;
+}
+
+std::string to_text(const Platform& platform) {
+  return concat(platform.os, '/', platform.architecture);
+}
+
+// An entry without a platform is taken to fit (image-spec image-index.md: the property is optional).
+bool fits(const Descriptor& entry, const Platform& wanted) {
+  return !entry.platform ||
+         (entry.platform->os == wanted.os && entry.platform->architecture == wanted.architecture);
+}
+
+std::string list(std::vector<std::string> words) {
+  std::sort(words.begin(), words.end());
+  words.erase(std::unique(words.begin(), words.end()), words.end());
+  return words.empty() ? "none" : join(words, ", ");
+}
+
+Descriptor pick_platform(const std::vector<Descriptor>& entries, const Platform& platform,
+                         std::string_view name) {
+  std::vector<std::string> others;
+  for (const auto& entry : entries) {
+    if (fits(entry, platform)) return entry;
+    others.push_back(to_text(*entry.platform));
+  }
+  throw Error(ErrorCode::not_found,
+              concat(name, " has no image for ", to_text(platform), "; it has ", list(std::move(others))));
+}
+
+void copy_blob(const BlobStore& from, const Descriptor& blob, BlobStore& to, const std::stop_token& stop) {
+  if (to.contains(blob.digest)) return;
+  const auto source = from.open(blob);
+  const auto writer = to.begin_write();
+  std::vector<std::byte> buffer(kStreamBlock);
+  while (const auto count = source->read(buffer)) {
+    if (stop.stop_requested()) throw Error(ErrorCode::canceled, "copying the image was stopped");
+    writer->write(Bytes(buffer).first(count));
+  }
+  writer->commit(blob.digest);
+}
+
+}  // namespace
+
+Descriptor pick_image(const Index& index, std::string_view tag, const Platform& platform,
+                      std::string_view name) {
+  std::vector<Descriptor> found;
+  std::vector<std::string> tags;
+  for (const auto& entry : index.manifests) {
+    tags.push_back(tag_of(entry).empty() ? "(an image without a tag)" : tag_of(entry));
+    if (tag.empty() || tag_of(entry) == tag) found.push_back(entry);
+  }
+  if (found.empty())
+    throw Error(ErrorCode::not_found, tag.empty() ? concat(name, " holds no image")
+                                                  : concat(name, " has no image with the tag ", quoted(tag),
+                                                           "; its tags are: ", list(std::move(tags))));
+  const auto other = std::any_of(found.begin(), found.end(), [&](const Descriptor& entry) {
+    return tag_of(entry) != tag_of(found.front()) || (found.size() > 1 && !entry.platform);
+  });
+  if (other)
+    throw Error(ErrorCode::usage,
+                concat(name, " holds ", found.size(), " images; their tags are: ", list(std::move(tags))))
+        .with_hint("name one of them by its tag");
+  return pick_platform(found, platform, name);
+}
+
+Descriptor resolve_manifest(const BlobStore& store, const Descriptor& descriptor, const Platform& platform) {
+  if (media_type::is_manifest(descriptor.media_type)) return descriptor;
+  if (!media_type::is_index(descriptor.media_type))
+    throw Error(ErrorCode::unsupported,
+                concat("manifest ", descriptor.digest.to_string(), " has the media type ",
+                       quoted(descriptor.media_type), ", which is not an image"));
+  const auto name = concat("index ", descriptor.digest.to_string());
+  auto entries = Index::parse(store.read(descriptor, kMaxDocumentSize), name).manifests;
+  // Attestations and other artifacts stand beside the images.
+  std::erase_if(entries, [](const Descriptor& entry) {
+    return !media_type::is_manifest(entry.media_type) && !media_type::is_index(entry.media_type);
+  });
+  return resolve_manifest(store, pick_platform(entries, platform, name), platform);
+}
+
+Descriptor copy_image(const BlobStore& from, const Descriptor& image, BlobStore& to, const Platform& platform,
+                      const std::stop_token& stop) {
+  auto descriptor = resolve_manifest(from, image, platform);
+  const auto bytes = from.read(descriptor, kMaxDocumentSize);
+  const auto manifest = Manifest::parse(bytes, concat("manifest ", descriptor.digest.to_string()));
+  for (const auto& layer : manifest.layers) copy_blob(from, layer, to, stop);
+  copy_blob(from, manifest.config, to, stop);
+  to.put(bytes, descriptor.media_type);
+  return descriptor;
+}
+
+}  // namespace dash::oci

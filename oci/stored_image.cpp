@@ -1,0 +1,29 @@
+#include "oci/stored_image.hpp"
+
+#include "base/error.hpp"
+#include "base/text.hpp"
+#include "oci/image_copy.hpp"
+
+namespace dash::oci {
+
+std::vector<Layer> StoredImage::layers() const {
+  if (manifest.layers.size() != config.diff_ids.size())
+    throw Error(ErrorCode::corrupt,
+                concat("image ", descriptor.digest.to_string(), " has ", manifest.layers.size(),
+                       " layers but its configuration lists ", config.diff_ids.size(), " diff ids"));
+  std::vector<Layer> out;
+  for (std::size_t i = 0; i < manifest.layers.size(); ++i)
+    out.push_back({manifest.layers[i], config.diff_ids[i]});
+  return out;
+}
+
+StoredImage load_image(const BlobStore& store, const Descriptor& image, const Platform& platform) {
+  const auto descriptor = resolve_manifest(store, image, platform);
+  const auto name = concat("manifest ", descriptor.digest.to_string());
+  auto manifest = Manifest::parse(store.read(descriptor, kMaxDocumentSize), name);
+  auto config =
+      ImageConfig::parse(store.read(manifest.config, kMaxDocumentSize), concat("configuration of ", name));
+  return {descriptor, std::move(manifest), std::move(config)};
+}
+
+}  // namespace dash::oci
