@@ -65,7 +65,7 @@ class Containerd:
                 self.process.wait(20)
             self.process.kill()
             self.process.wait()
-        mounts = [line.split()[1] for line in open("/proc/mounts")]
+        mounts = [line.split()[1] for line in pathlib.Path("/proc/mounts").read_text().splitlines()]
         for target in sorted((m for m in mounts if m.startswith(f"{self.directory}/")), reverse=True):
             subprocess.run(["umount", "-l", target], check=False)
 

@@ -27,6 +27,7 @@ unit() {
 
 integration() {
   build release
+  scripts/umoci.sh "${DASH_E2E_DIR:-/var/tmp/dash-e2e}/tools"
   ctest --preset release -LE unit
 }
 

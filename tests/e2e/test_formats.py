@@ -3,9 +3,12 @@ import json
 import pathlib
 import unittest
 
-from support import Case, run
+from support import SCRATCH, Case, run
 
 from containerd import Containerd
+
+# Debian's umoci knows gzip only; scripts/test.sh brings a newer one.
+UMOCI = SCRATCH / "tools/umoci"
 
 
 class FormatTest(Case):
@@ -24,11 +27,11 @@ class FormatTest(Case):
         self.unpack_with_buildah(layout)
         with Containerd(self.scratch / "containerd") as containerd:
             self.assertTrue(containerd.import_image(archive))
-        return layout, metadata
+        return layout
 
     def unpack_with_buildah(self, layout):
         store = self.scratch / "containers"
-        buildah = ["buildah", "--root", store / "root", "--runroot", store / "run", "--storage-driver", "vfs"]
+        buildah = ["buildah", "--root", store / "root", "--runroot", store / "run", "--storage-driver", "overlay"]
         name = run(*buildah, "from", f"oci:{layout}:latest").stdout.strip()
         try:
             self.assert_complete(pathlib.Path(run(*buildah, "mount", name).stdout.strip()))
@@ -37,7 +40,7 @@ class FormatTest(Case):
             run(*buildah, "rmi", "-a", "-f", check=False)
 
     def unpack_with_umoci(self, layout):
-        run("umoci", "unpack", "--image", f"{layout}:latest", self.scratch / "bundle")
+        run(UMOCI, "unpack", "--image", f"{layout}:latest", self.scratch / "bundle")
         self.assert_complete(self.scratch / "bundle/rootfs")
 
     def assert_complete(self, root):
@@ -47,18 +50,10 @@ class FormatTest(Case):
         self.assertTrue(list(root.glob("app/.heroku/python/lib/python3*/site-packages/dash/__init__.py")))
 
     def test_gzip(self):
-        layout, _ = self.check("gzip", "application/vnd.oci.image.layer.v1.tar+gzip")
-        self.unpack_with_umoci(layout)
+        self.unpack_with_umoci(self.check("gzip", "application/vnd.oci.image.layer.v1.tar+gzip"))
 
     def test_zstd(self):
-        layout, metadata = self.check("zstd", "application/vnd.oci.image.layer.v1.tar+zstd")
-        # Debian 12's umoci (0.4.7) knows gzip only. It unpacks the same layers after skopeo has decompressed them,
-        # which also shows that the diff ids are right.
-        plain = self.scratch / "plain"
-        run("skopeo", "copy", "--dest-decompress", f"oci:{layout}:latest", f"oci:{plain}:latest")
-        self.unpack_with_umoci(plain)
-        config = json.loads(run("skopeo", "inspect", "--config", "--raw", f"oci:{plain}:latest").stdout)
-        self.assertEqual(config["rootfs"]["diff_ids"], [layer["diffId"] for layer in metadata["layers"]])
+        self.unpack_with_umoci(self.check("zstd", "application/vnd.oci.image.layer.v1.tar+zstd"))
 
 
 if __name__ == "__main__":
