@@ -6,6 +6,8 @@ version=v0.6.0
 toolchain=golang.org/toolchain@v0.0.1-go1.25.0.linux-$(dpkg --print-architecture)
 target=$1
 [ -x "$target/umoci" ] && exit 0
+. "$(dirname "$0")/packages.sh"
+command -v go >/dev/null || install_packages golang-go
 mkdir -p "$target"
 export GOPATH=$target/go GOFLAGS=-mod=mod GOTOOLCHAIN=local CGO_ENABLED=0
 go=go
