@@ -1,0 +1,243 @@
+// The python-packages step with real parts: uv, the sandbox, a package index; pip is the judge.
+#include "base/error.hpp"
+#include "base/text.hpp"
+#include "builder/python/python_packages.hpp"
+#include "oci/extract.hpp"
+#include "tests/support/curl_package_fetcher.hpp"
+#include "tests/support/host_usr_sandbox.hpp"
+#include "tests/support/tools.hpp"
+
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <map>
+
+#include <catch2/catch.hpp>
+#include <sys/stat.h>
+
+using namespace dash;
+using namespace dash::builder;
+
+namespace {
+
+class Recorder : public EventSink {
+ public:
+  void emit(const Event& event) noexcept override {
+    const std::scoped_lock guard(mutex_);
+    if (const auto* log = std::get_if<StepLog>(&event)) lines_ += log->line + '\n';
+    if (const auto* warning = std::get_if<Warning>(&event)) lines_ += "warning: " + warning->text + '\n';
+  }
+  std::string lines() const {
+    const std::scoped_lock guard(mutex_);
+    return lines_;
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::string lines_;
+};
+
+// Settings of this machine's package index, as cli/ collects them.
+HostSettings host_with_index() {
+  HostSettings host = dash::testing::host_settings();
+  host.environment.emplace_back("HOME=/root");
+  for (const auto* name : {"PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_TRUSTED_HOST", "PIP_FIND_LINKS",
+                           "PIP_CERT", "UV_DEFAULT_INDEX", "UV_INDEX_URL"})
+    if (const char* value = std::getenv(name)) {
+      host.index_settings[name] = value;
+      host.environment.push_back(concat(name, '=', value));
+    }
+  return host;
+}
+
+struct Build {
+  TempDirectory home = dash::testing::make_temp_directory();
+  HostSettings host = host_with_index();
+  Store store{home.path() / "store"};
+  dash::testing::HostUsrSandbox sandbox{home.path(), store.layout(), host};
+  dash::testing::CurlPackageFetcher fetcher{host};
+  ThreadPool pool{2};
+  Recorder events;
+  Workbench bench{store, sandbox, fetcher, pool, events, host, oci::Compression::parse("zstd"), Network::host, {}};
+  PythonRequest request;
+
+  explicit Build(const std::string& requirements) {
+    request.app_directory = home.path() / "app";
+    make_directories(request.app_directory);
+    write_file_atomic(request.app_directory / "requirements.txt", requirements);
+    request.requirement_files = {"requirements.txt"};
+    const fs::path nothing = home.path() / "toolchain";
+    make_directories(nothing);  // /usr of the host has a compiler
+    request.toolchain = [nothing](const auto&, const auto&) { return nothing; };
+  }
+
+  PythonLayerResult run() {
+    try {
+      return install_python_packages(bench, request);
+    } catch (const Error& error) {
+      UNSCOPED_INFO(events.lines());
+      UNSCOPED_INFO(render(error));
+      throw;
+    }
+  }
+
+  // The environment's directory, below `name`.
+  fs::path extract(const PythonLayerResult& result, const std::string& name) {
+    const fs::path root = home.path() / name;
+    make_directories(root);
+    for (const oci::Layer& layer : result.layers) {
+      const auto blob = store.layout().open(layer.blob);
+      oci::extract_layer(*blob, root, name);
+    }
+    return root;
+  }
+};
+
+struct Node {
+  unsigned mode = 0;
+  std::string content;
+  bool operator==(const Node&) const = default;
+};
+
+bool differs_by_design(const std::string& path) {
+  return path.ends_with("/INSTALLER") || path.ends_with("/REQUESTED") || path.ends_with("/direct_url.json");
+}
+
+std::string comparable_record(const std::string& text) {
+  std::string out;
+  for (const std::string_view line : split_lines(text)) {
+    const std::string path(line.substr(0, line.find(',')));
+    if (!differs_by_design(path)) out += concat(line, '\n');
+  }
+  return out;
+}
+
+std::map<std::string, Node> read_tree(const fs::path& root) {
+  std::map<std::string, Node> out;
+  for (fs::recursive_directory_iterator it(root), end; it != end; ++it) {
+    const std::string path = it->path().lexically_relative(root).string();
+    if (differs_by_design(path)) continue;
+    struct stat status {};
+    REQUIRE(::lstat(it->path().c_str(), &status) == 0);
+    Node node{status.st_mode, ""};
+    if (S_ISLNK(status.st_mode)) node.content = fs::read_symlink(it->path()).string();
+    // The bytes of .pyc files differ: ours are hash-based.
+    if (S_ISREG(status.st_mode) && !path.ends_with(".pyc")) node.content = read_file(it->path());
+    if (path.ends_with("/RECORD")) node.content = comparable_record(node.content);
+    out.emplace(path, std::move(node));
+  }
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("what is installed is what pip installs", "[python]") {
+  Build build(
+      "dash\npandas\nnumpy\nplotly\ngunicorn\nflask\nrequests\nsetuptools\nwheel\njupyter-"
+      "core\npyyaml\npygments\n"
+      "jinja2\ncython\nsix\n");
+  const auto start = std::chrono::steady_clock::now();
+  const PythonLayerResult result = build.run();
+  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+  std::printf("%zu packages in %.1f s\n%s", result.packages.size(), seconds.count(),
+              build.events.lines().c_str());
+  const fs::path ours = build.extract(result, "ours");
+
+  // pip works at the real prefix, in a mount namespace of its own, on the bare environment.
+  const fs::path theirs = build.home.path() / "theirs";
+  make_directories(theirs / "python/bin");
+  make_directories(theirs / "python/lib");
+  fs::copy_file(ours / "app/.heroku/python/pyvenv.cfg", theirs / "python/pyvenv.cfg");
+  for (const auto* link : {"bin/python", "bin/python3", "bin/python3.11", "lib64"})
+    fs::copy_symlink(ours / "app/.heroku/python" / link, theirs / "python" / link);
+  std::string wheels;
+  std::string pip;
+  for (fs::recursive_directory_iterator it(build.store.packages()), end; it != end; ++it)
+    if (it->path().extension() == ".whl") {
+      wheels += ' ' + it->path().string();
+      if (it->path().filename().string().starts_with("pip-")) pip = it->path().string();
+    }
+  REQUIRE(!pip.empty());
+  dash::testing::run_tool(
+      {"unshare", "--mount", "sh", "-euc",
+       concat(
+           "mkdir -p /app/.heroku; mount --bind ", theirs.string(),
+           " /app/.heroku; umask 022; /app/.heroku/python/bin/python ", pip,
+           "/pip install --quiet --no-deps --no-index --disable-pip-version-check --root-user-action=ignore",
+           wheels)});
+
+  const auto expected = read_tree(theirs / "python");
+  const auto found = read_tree(ours / "app/.heroku/python");
+  for (const auto& [path, node] : expected) {
+    INFO(path);
+    REQUIRE(found.contains(path));
+    CHECK(found.at(path).mode == node.mode);
+    CHECK(found.at(path).content == node.content);
+  }
+  for (const auto& [path, node] : found) {
+    INFO(path);
+    CHECK(expected.contains(path));
+  }
+
+  SECTION("a second build runs only the resolver and gives the same layer") {
+    const int before = build.sandbox.runs();
+    build.request.previous_lock = result.lock.text;
+    const PythonLayerResult again = build.run();
+    CHECK(build.sandbox.runs() == before + 1);
+    CHECK(again.layers == result.layers);
+    CHECK(again.lock.text == result.lock.text);
+  }
+}
+
+TEST_CASE("a C extension is built the same in different stores", "[python]") {
+  auto make = [] {
+    auto build = std::make_unique<Build>("./native\n");
+    const fs::path project = build->request.app_directory / "native";
+    make_directories(project);
+    write_file_atomic(
+        project / "setup.py",
+        "from setuptools import setup, Extension\n"
+        "setup(name='native', version='1.0', ext_modules=[Extension('native', ['native.c'])])\n");
+    write_file_atomic(
+        project / "native.c",
+        "#include <Python.h>\n#include <assert.h>\n"
+        "static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, \"native\", __FILE__, -1, NULL};\n"
+        "PyMODINIT_FUNC PyInit_native(void) { assert(1); return PyModule_Create(&module); }\n");
+    return build;
+  };
+  const auto first = make();
+  const auto second = make();
+  const PythonLayerResult one = first->run();
+  const PythonLayerResult two = second->run();
+  CHECK(one.compiled == PythonLayerResult::Compiled::yes);
+  CHECK(one.layers == two.layers);
+  CHECK_FALSE(fs::exists(first->request.app_directory / "native/native.egg-info"));
+  const std::string site =
+      "app/.heroku/python/lib/python3.11/site-packages/native-1.0.dist-info/direct_url.json";
+  CHECK(read_file(first->extract(one, "tree") / site) == R"({"dir_info":{},"url":"file:///app/native"})");
+}
+
+TEST_CASE("failures of the resolver are explained", "[python]") {
+  auto failure = [](const std::string& requirements) {
+    Build build(requirements);
+    try {
+      install_python_packages(build.bench, build.request);
+    } catch (const Error& error) {
+      return std::pair(error.code(), error.message());
+    }
+    FAIL("no error");
+    return std::pair(ErrorCode::internal, std::string());
+  };
+  const auto unknown = failure("no-such-package-of-dash-build\n");
+  CHECK(unknown.first == ErrorCode::invalid_input);
+  CHECK(contains(unknown.second, "no-such-package-of-dash-build was not found in the package registry"));
+  const auto conflict = failure("dash==2.0\nflask==0.5\n");
+  CHECK(conflict.first == ErrorCode::invalid_input);
+  CHECK(contains(conflict.second, "you require flask==0.5"));
+  const auto line = failure("dash=1\n");
+  CHECK(line.first == ErrorCode::invalid_input);
+  CHECK(contains(line.second, "no such comparison operator \"=\""));
+  const auto hash = failure("six==1.17.0 --hash=sha256:" + std::string(64, '0') + "\n");
+  CHECK(hash.first == ErrorCode::corrupt);
+  CHECK(contains(hash.second, "requirements.txt:1: no file of six 1.17.0"));
+}
