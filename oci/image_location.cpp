@@ -46,8 +46,10 @@ ImageLocation ImageLocation::parse(std::string_view text) {
 
 std::string ImageLocation::to_string() const {
   if (kind == Kind::name) return name;
-  auto out = concat(kind == Kind::layout ? kLayout : kArchive, path.string());
-  if (!tag.empty()) out += ':' + tag;
+  const auto text = path.string();
+  auto out = concat(kind == Kind::layout ? kLayout : kArchive, text);
+  // A path with a ':' in its last part needs the separator even when no tag follows.
+  if (!tag.empty() || text.find(':', text.rfind('/') + 1) != std::string::npos) out += ':' + tag;
   return out;
 }
 

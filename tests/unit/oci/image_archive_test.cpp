@@ -13,7 +13,7 @@
 using namespace dash;
 using namespace dash::oci;
 using Catch::Matchers::Contains;
-using dash::oci::testing::MemoryStore;
+using dash::testing::MemoryStore;
 using dash::test::RawTar;
 using dash::test::run;
 using dash::test::shell;
