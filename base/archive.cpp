@@ -46,6 +46,7 @@ class Utf8Locale {
 
 EntryType entry_type(archive_entry* entry, const std::string& name, const std::string& path) {
   switch (archive_entry_filetype(entry)) {
+    case 0:  // ar archives of binutils leave the type out
     case AE_IFREG:
       return EntryType::file;
     case AE_IFDIR:

@@ -12,6 +12,7 @@
 #include <cstring>
 
 #include <fcntl.h>
+#include <linux/close_range.h>
 #include <poll.h>
 #include <sched.h>
 #include <sys/prctl.h>
@@ -159,6 +160,9 @@ void tie_to_parent(const ChildSide& side) {
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
   for (const int signal : {SIGINT, SIGTERM, SIGPIPE, SIGHUP, SIGQUIT}) ::signal(signal, SIG_DFL);
   if (::dup2(side.in, 0) < 0 || ::dup2(side.out, 1) < 0 || ::dup2(side.err, 2) < 0) fail_child(side, "dup2");
+  // What this process itself was started with, and others' descriptors without O_CLOEXEC (best effort:
+  // Linux 5.11).
+  ::close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
   for (const int fd : side.options.inherit)
     if (::fcntl(fd, F_SETFD, 0) != 0) fail_child(side, "inherit a descriptor");
   if (!side.options.directory.empty() && ::chdir(side.options.directory.c_str()) != 0)
@@ -175,6 +179,20 @@ pid_t start_child(const ProcessOptions& options) {
   // run, which is fine for a child that allocates nothing.
   return static_cast<pid_t>(::syscall(SYS_clone, static_cast<unsigned long>(options.namespaces | SIGCHLD),
                                       nullptr, nullptr, nullptr, nullptr));
+}
+
+// True when the child has ended; it stays to be waited for.
+bool has_ended(pid_t child) {
+  siginfo_t info{};
+  return ::waitid(P_PID, static_cast<id_t>(child), &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+         info.si_pid == child;
+}
+
+bool read_report(int fd, Report& report) {
+  for (;;) {
+    const auto count = ::read(fd, &report, sizeof report);
+    if (count >= 0 || errno != EINTR) return count == sizeof report;
+  }
 }
 
 // Sends SIGTERM to the group once `stop` is requested, SIGKILL when it outlives the grace period.
@@ -240,7 +258,7 @@ ProcessResult run_process(const ProcessOptions& options, std::stop_token stop) {
   report.write.reset();
 
   Report said;
-  while (::read(report.read.get(), &said, sizeof said) == sizeof said) {
+  while (read_report(report.read.get(), said)) {
     if (said.error == 0) {
       [[maybe_unused]] const auto count = ::write(leave.write.get(), "", 1);
       continue;
@@ -278,7 +296,7 @@ ProcessResult run_process(const ProcessOptions& options, std::stop_token stop) {
     stopper.poll();
     if (ready <= 0) {
       // Both streams may be held open by a grandchild in another group; the child's end decides then.
-      if (stopper.stopped() && ::waitpid(child, nullptr, WNOHANG | WNOWAIT) == child) break;
+      if ((stopper.stopped() || failure) && has_ended(child)) break;
       continue;
     }
     if (fds[0].revents != 0)

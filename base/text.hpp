@@ -13,7 +13,7 @@ namespace dash {
 template <class... Parts>
 std::string concat(const Parts&... parts) {
   std::string out;
-  auto add = [&out](const auto& part) {
+  [[maybe_unused]] auto add = [&out](const auto& part) {
     using Part = std::decay_t<decltype(part)>;
     if constexpr (std::is_same_v<Part, char>)
       out += part;

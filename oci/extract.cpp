@@ -162,7 +162,9 @@ class Extractor {
       if (entry.type != EntryType::directory) refuse("the root of the image can only be a directory");
       return finish_directory(tree_.try_open(""), "", entry, Before::existed);
     }
-    const auto [parent, name] = split_entry_path(path);
+    const auto place_of = split_entry_path(path);
+    const auto& parent = place_of.parent;
+    const auto& name = place_of.name;
     if (parent.starts_with(kWhiteoutMeta) || contains(parent, concat('/', kWhiteoutMeta))) return;
     if (holds_whiteout_directory(parent)) refuse("a whiteout cannot be a directory");
     if (name.starts_with(kWhiteout)) return apply_whiteout(parent, name);
@@ -279,9 +281,10 @@ class Extractor {
 
   void add_hard_link(const std::string& name, const ArchiveEntry& entry) {
     const auto shown_target = concat("its link target ", quoted(entry.link_target));
-    const auto [parent, target] =
+    const auto target_place =
         split_entry_path(normalize(entry.link_target, concat(shown_target, " is refused: ")));
-    const auto directory = tree_.try_open(parent);
+    const auto& target = target_place.name;
+    const auto directory = tree_.try_open(target_place.parent);
     struct stat from {
     }, to{};
     if (!directory || ::fstatat(directory.get(), target.c_str(), &from, AT_SYMLINK_NOFOLLOW) != 0)

@@ -64,6 +64,7 @@ class SourceTree::Scanner {
   std::vector<SourceEntry> run() {
     directory("", rules_.root());
     std::sort(entries_.begin(), entries_.end(), [](const auto& a, const auto& b) { return a.path < b.path; });
+    check_ways();
     return std::move(entries_);
   }
 
@@ -104,7 +105,7 @@ class SourceTree::Scanner {
     if (ignored) return;
     if (out.type == EntryType::symlink) {
       out.link_target = read_link(parent, name, shown);
-      check_link(shown, out.link_target);
+      check_target(shown, out.link_target);
     } else if (S_ISREG(info.st_mode)) {
       out.executable = (info.st_mode & S_IXUSR) != 0;
       out.stamp = stamp_of(info);
@@ -117,13 +118,26 @@ class SourceTree::Scanner {
     entries_.push_back(std::move(out));
   }
 
-  // The target's text must not lead out, and neither may the way it takes over other links.
-  void check_link(const std::string& shown, const std::string& target) {
+  // The target's text alone must not lead out of the app.
+  static void check_target(const std::string& shown, const std::string& target) {
     const auto slash = shown.rfind('/');
     const auto in_app = slash == std::string::npos ? target : concat(shown.substr(0, slash), '/', target);
-    if (!target.starts_with('/') && normal_path(in_app) && !app_.leads_out(shown)) return;
-    throw Error(ErrorCode::invalid_input, concat("the symbolic link ", quoted(shown),
-                                                 " leads out of the app: its target is ", quoted(target)))
+    if (target.starts_with('/') || !normal_path(in_app)) throw leads_out(shown, target, "");
+  }
+
+  // Nor must the way that it takes over other links. Checked last: when such a link is bad itself, it is the
+  // one to name.
+  void check_ways() const {
+    for (const auto& entry : entries_)
+      if (entry.type == EntryType::symlink)
+        if (const auto shown = below(root_, entry.path); app_.leads_out(shown))
+          throw leads_out(shown, entry.link_target, " over another link");
+  }
+
+  static Error leads_out(const std::string& shown, const std::string& target, std::string_view how) {
+    return Error(ErrorCode::invalid_input,
+                 concat("the symbolic link ", quoted(shown), " leads out of the app", how, ": its target is ",
+                        quoted(target)))
         .with_hint("copy what it points at into the app, or name the link in .slugignore or .dockerignore");
   }
 

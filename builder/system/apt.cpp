@@ -21,7 +21,7 @@ struct AptRun {
   AptStage stage;
 };
 
-AptRun run_apt(Workbench& bench, const std::vector<oci::Layer>& layers, const AptInput& input,
+AptRun run_apt(const Workbench& bench, const std::vector<oci::Layer>& layers, const AptInput& input,
                Recommends recommends, const std::string& step) {
   const auto directory = bench.store.work_directory();
   const auto files = directory.path() / "apt", report = directory.path() / "report",
@@ -114,14 +114,14 @@ bool AptInput::empty() const {
          debconf.empty() && packages.empty() && debs.empty();
 }
 
-oci::Layer install_system_packages(Workbench& bench, const std::vector<oci::Layer>& layers,
+oci::Layer install_system_packages(const Workbench& bench, const std::vector<oci::Layer>& layers,
                                    const AptInput& input, const std::string& step) {
   const auto run = run_apt(bench, layers, input, Recommends::install, step);
   if (run.result.exit_code != 0) fail(input, run, bench.network);
   return change_to_layer(bench, run.result.changes);
 }
 
-fs::path install_toolchain(Workbench& bench, Snapshots& snapshots, const std::vector<oci::Layer>& layers,
+fs::path install_toolchain(const Workbench& bench, Snapshots& snapshots, const std::vector<oci::Layer>& layers,
                            const std::vector<std::string>& packages, const std::string& step) {
   std::string key = concat("toolchain ", kAptRecipe);
   for (const auto& layer : layers) key += concat('\n', layer.diff_id.to_string());

@@ -63,7 +63,7 @@ std::string sources_list() {
 
 // mmdebstrap unpacks into a directory below `parent`, in namespaces of its own: what it mounts and starts
 // goes when it ends, in whatever way.
-fs::path bootstrap(Workbench& bench, const fs::path& parent) {
+fs::path bootstrap(const Workbench& bench, const fs::path& parent) {
   const auto root = parent / "root";
   ProcessOptions options;
   options.argv = {"mmdebstrap", "--mode=root", "--variant=apt", "--format=directory",
@@ -129,7 +129,7 @@ void finish_root(const fs::path& root) {
     throw system_error(concat("cannot chown ", app.string()), errno);
 }
 
-oci::Layer write_layer(Workbench& bench, const fs::path& root) {
+oci::Layer write_layer(const Workbench& bench, const fs::path& root) {
   oci::TreeOptions options;
   options.keep = [](const std::string& path, EntryType type) {
     if (path.starts_with("dev/") || path.starts_with("run/") || is_system_noise(path)) return false;
@@ -146,7 +146,7 @@ std::string base_recipe_identity(const HostSettings& host) {
   return concat(kRecipe, ' ', host.debian_architecture, ' ', kPackages, ' ', to_hex(sha256(sources_list())));
 }
 
-BaseImage bootstrap_base(Workbench& bench) {
+BaseImage bootstrap_base(const Workbench& bench) {
   if (bench.network == Network::none)
     throw Error(ErrorCode::unavailable, "the default base image is not in the store, and building offline")
         .with_hint("build once online, or name a base image that is at hand with --base");

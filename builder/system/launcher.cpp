@@ -86,9 +86,10 @@ if (($# == 0)); then
   echo "usage: /exec COMMAND [ARGUMENT]..." >&2
   exit 2
 fi
+words=("$@")  # a profile script may set others
 )";
 
-constexpr std::string_view kExecBody = R"(exec "$@"
+constexpr std::string_view kExecBody = R"(exec "${words[@]}"
 )";
 
 // True when a line of a colon-separated database has this name.

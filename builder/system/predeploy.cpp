@@ -16,7 +16,8 @@ namespace dash::builder {
 namespace {
 
 // $1 is the app's script. The profile may fail in parts, the script may not.
-constexpr std::string_view kWrapper = R"(export HOME=/app
+constexpr std::string_view kWrapper = R"(dash_script=$1
+export HOME=/app
 cd /app || exit 1
 set +o errexit
 shopt -s nullglob
@@ -26,8 +27,8 @@ done
 shopt -u nullglob
 unset profile
 cd /app || exit 1
-if [[ $1 == /* ]]; then
-  word=${1%%[[:space:]]*}
+if [[ $dash_script == /* ]]; then
+  word=${dash_script%%[[:space:]]*}
   if [[ ! -x $word || -d $word ]]; then
     echo "$word is not executable" >&2
     exit 126
@@ -35,7 +36,7 @@ if [[ $1 == /* ]]; then
   unset word
 fi
 set -o errexit -o pipefail
-eval "$1"
+eval "$dash_script"
 )";
 
 constexpr int kNotExecutable = 126;
@@ -63,7 +64,7 @@ void give_to_app(const fs::path& directory) {
 
 }  // namespace
 
-oci::Layer run_predeploy(Workbench& bench, const std::vector<oci::Layer>& layers, const std::string& script,
+oci::Layer run_predeploy(const Workbench& bench, const std::vector<oci::Layer>& layers, const std::string& script,
                          const std::vector<std::string>& environment, const std::string& step) {
   SandboxCommand command;
   command.layers = layers;

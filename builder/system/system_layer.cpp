@@ -6,7 +6,7 @@
 
 namespace dash::builder {
 
-oci::Layer change_to_layer(Workbench& bench, const fs::path& changes) {
+oci::Layer change_to_layer(const Workbench& bench, const fs::path& changes) {
   oci::TreeOptions options;
   options.kind = oci::TreeOptions::Kind::overlay_upper;
   options.keep = [](const std::string& path, EntryType) { return !is_system_noise(path); };

@@ -8,6 +8,6 @@ namespace dash::builder {
 
 // `changes` is an overlay upper directory (SandboxResult::changes). System noise is left out; see
 // change_filter.hpp.
-oci::Layer change_to_layer(Workbench& bench, const fs::path& changes);
+oci::Layer change_to_layer(const Workbench& bench, const fs::path& changes);
 
 }  // namespace dash::builder

@@ -85,23 +85,33 @@ TEST_CASE("symbolic links out of the app are refused", "[source_tree]") {
   struct Case {
     const char* name;
     const char* target;
+    const char* how = "";
   };
   const auto c = GENERATE(values<Case>({{"data", "/srv/data"},
                                         {"data", "../data"},
                                         {"a/data", "../../data"},
                                         {"data", "missing/../../x"},
-                                        {"data", "x/y/up/../secret"},
+                                        {"data", "x/y/up/../secret", " over another link"},
                                         {"data", "/"}}));
   CAPTURE(c.name, c.target);
   test::TempApp app;
   app.link("x/y/up", "../..").link(c.name, c.target);
   make_directories(app.path().parent_path() / "secret");
   CHECK(error_of([&] { scan(app); }) ==
-        "invalid_input: the symbolic link '" + std::string(c.name) +
-            "' leads out of the app: its target is '" + c.target +
+        "invalid_input: the symbolic link '" + std::string(c.name) + "' leads out of the app" + c.how +
+            ": its target is '" + c.target +
             "' | copy what it points at into the app, or name the link in .slugignore or .dockerignore");
   app.file(".slugignore", c.name);
   CHECK_FALSE(scan(app).keep(c.name, EntryType::symlink));
+}
+
+TEST_CASE("of two links in a row the one that leads out is named", "[source_tree]") {
+  test::TempApp app;
+  app.link("bin/python", "python3").link("bin/python3", "/usr/bin/python3");
+  CHECK(error_of([&] { scan(app); }) ==
+        "invalid_input: the symbolic link 'bin/python3' leads out of the app: its target is "
+        "'/usr/bin/python3' | copy what "
+        "it points at into the app, or name the link in .slugignore or .dockerignore");
 }
 
 TEST_CASE("sockets, pipes and devices are refused", "[source_tree]") {

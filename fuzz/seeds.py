@@ -1,0 +1,75 @@
+#!/usr/bin/env python3
+"""Makes a corpus to start fuzzing from: seeds.py DIRECTORY gives DIRECTORY/<target>/<seed>."""
+
+import gzip
+import io
+import json
+import pathlib
+import sys
+import tarfile
+
+DIGEST = "sha256:" + "ab" * 32
+
+
+def tar(entries, fmt=tarfile.PAX_FORMAT):
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=fmt) as archive:
+        for name, kind, extra in entries:
+            info = tarfile.TarInfo(name)
+            info.type = kind
+            if kind in (tarfile.LNKTYPE, tarfile.SYMTYPE):
+                info.linkname = extra
+            if isinstance(extra, dict):
+                info.pax_headers = extra
+            content = extra.encode() if kind == tarfile.REGTYPE and isinstance(extra, str) else b""
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+    return out.getvalue().rstrip(b"\0") + b"\0" * 1024
+
+
+FILE, DIR, LINK, HARD = tarfile.REGTYPE, tarfile.DIRTYPE, tarfile.SYMTYPE, tarfile.LNKTYPE
+LAYERS = {
+    "plain": tar([("a", DIR, None), ("a/f", FILE, "x"), ("a/h", HARD, "a/f"), ("s", LINK, "a"), ("s/g", FILE, "y")]),
+    "escape": tar([("../x", FILE, "x"), ("l", LINK, "../../.."), ("l/x", FILE, "x"), ("/abs", FILE, "x")]),
+    "whiteouts": tar([("d/.wh.f", FILE, ""), ("d/.wh..wh..opq", FILE, ""), ("d/e", DIR, None), (".wh.d", FILE, "")]),
+    "over": tar([("d", FILE, "now a file"), ("d/f", FILE, "x"), ("out", DIR, None), ("out/victim", FILE, "evil")]),
+    "xattr": tar([("f", FILE, {"SCHILY.xattr.user.k": "v"}), ("o", DIR, {"SCHILY.xattr.trusted.overlay.opaque": "y"})]),
+    "long": tar([("n" * 150 + "/" + "m" * 150, FILE, "x")], tarfile.GNU_FORMAT),
+    "nodes": tar([("p", tarfile.FIFOTYPE, None), ("c", tarfile.CHRTYPE, None), ("b", tarfile.BLKTYPE, None)]),
+}
+LAYERS["gzip"] = gzip.compress(LAYERS["plain"], mtime=0)
+
+DESCRIPTOR = {"mediaType": "application/vnd.oci.image.config.v1+json", "digest": DIGEST, "size": 7}
+DOCUMENTS = {
+    "manifest": {"schemaVersion": 2, "config": DESCRIPTOR, "layers": [DESCRIPTOR], "annotations": {"a": "b"}},
+    "index": {
+        "schemaVersion": 2,
+        "manifests": [DESCRIPTOR | {"platform": {"os": "linux", "architecture": "arm64", "variant": "v8"}}],
+    },
+    "config": {
+        "created": "1980-01-01T00:00:00Z",
+        "architecture": "amd64",
+        "os": "linux",
+        "config": {"User": "1:2", "Env": ["A=b"], "ExposedPorts": {"5000/tcp": {}}, "Labels": {"k": "v"}},
+        "rootfs": {"type": "layers", "diff_ids": [DIGEST]},
+        "history": [{"created_by": "x", "empty_layer": True}],
+    },
+}
+REFERENCES = ["app", "team/app:v1", "localhost:5000/a/b@" + DIGEST, "registry.example/x:t@" + DIGEST, "oci:dir:tag",
+              "oci-archive:/a/b.tar"]
+
+
+def main():
+    base = pathlib.Path(sys.argv[1])
+    seeds = {
+        "extract_layer_fuzz": LAYERS,
+        "documents_fuzz": {name: json.dumps(value).encode() for name, value in DOCUMENTS.items()},
+        "reference_fuzz": {str(i): text.encode() for i, text in enumerate(REFERENCES)},
+    }
+    for target, files in seeds.items():
+        (base / target).mkdir(parents=True, exist_ok=True)
+        for name, content in files.items():
+            (base / target / name).write_bytes(content)
+
+
+main()
