@@ -138,6 +138,10 @@ Error uv_failure(std::string_view what, std::string_view errors) {
   for (const Meaning& meaning : kMeanings)
     if (contains(errors, meaning.sign))
       return Error(meaning.code, message).with_hint(std::string(meaning.hint));
+  if (parts.empty())
+    return Error(ErrorCode::step_failed, message)
+        .with_output(std::string(errors))
+        .with_hint("uv ended without an explanation, as programs do that run out of memory or disk.");
   // Files that requirements name and that are not there, bad options, …
   return Error(ErrorCode::invalid_input, message)
       .with_output(std::string(errors))

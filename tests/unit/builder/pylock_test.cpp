@@ -1,0 +1,160 @@
+#include "builder/python/pylock.hpp"
+
+#include "base/error.hpp"
+#include "base/file.hpp"
+#include "base/text.hpp"
+#include "builder/python/direct_url.hpp"
+#include "builder/python/requirements.hpp"
+#include "builder/python/resolve.hpp"
+#include "builder/python/uv_run.hpp"
+#include "tests/support/tools.hpp"
+
+#include <catch2/catch.hpp>
+
+using namespace dash;
+using namespace dash::builder;
+
+namespace {
+const std::string kHash(64, 'a');
+}
+
+TEST_CASE("pylock: every kind of source") {
+  const std::string text = concat(R"(lock-version = "1.0"
+[[packages]]
+name = "Zope.Interface"
+version = "1"
+sdist = { url = "https://index.example/z-1.tar.gz", size = 5, hashes = { sha256 = ")",
+                                  kHash, R"(" } }
+wheels = [{ url = "https://index.example/a%20b/z-1-py3-none-any.whl#x" }]
+[[packages]]
+name = "archive"
+version = "2"
+archive = { path = "../../../app/vendor/a-2.tar.gz", hashes = { sha256 = ")",
+                                  kHash, R"(" }, subdirectory = "s" }
+[[packages]]
+name = "local"
+directory = { path = "../../../app/local", editable = true }
+[[packages]]
+name = "repo"
+vcs = { type = "git", url = "https://user:secret@git.example/r", requested-revision = "v1", commit-id = "abc" }
+)");
+  const Lock lock = Lock::parse(text, "/run/dash-build/resolve");
+  REQUIRE(lock.packages.size() == 4);
+  CHECK(lock.packages[0].archive->path == "/app/vendor/a-2.tar.gz");
+  CHECK(lock.packages[1].directory->path == "/app/local");
+  CHECK(lock.packages[1].directory->kind == LockedDirectory::Kind::editable);
+  CHECK(lock.packages[3].name == "zope-interface");
+  CHECK(lock.packages[3].wheels[0].file_name == "z-1-py3-none-any.whl");
+  CHECK(lock.packages[3].sdist->size == 5U);
+  CHECK(to_hex(*lock.packages[3].sdist->sha256) == kHash);
+  CHECK(lock.text == text);
+
+  CHECK(direct_url_json(lock.packages[3]).empty());
+  CHECK(direct_url_json(lock.packages[1]) == R"({"dir_info":{},"url":"file:///app/local"})");
+  CHECK(
+      direct_url_json(lock.packages[2]) ==
+      R"({"url":"https://git.example/r","vcs_info":{"commit_id":"abc","requested_revision":"v1","vcs":"git"}})");
+}
+
+TEST_CASE("pylock: what is wrong is said") {
+  auto message = [](const std::string& text) {
+    try {
+      Lock::parse(text, "/");
+    } catch (const Error& error) {
+      CHECK(error.code() == ErrorCode::corrupt);
+      return error.message();
+    }
+    return std::string();
+  };
+  const std::string prefix = "the resolved lock (pylock.toml) is not usable: ";
+  const std::string version = "lock-version = \"1.0\"\n";
+  CHECK(message("lock-version = \"2.0\"\n") == prefix + "its lock-version is '2.0', not 1.x");
+  CHECK(message("= 1\n").starts_with(prefix + "line 1: "));
+  CHECK(message(version + "[[packages]]\nname = \"a\"\n") == prefix + "a has no source");
+  CHECK(message(version + "[[packages]]\nname = \"a\"\nwheels = [{url = \"https://i.example/..\"}]\n") ==
+        prefix + "bad file name in https://i.example/..");
+  const std::string a = "[[packages]]\nname = \"a\"\ndirectory = {path = \"x\"}\n";
+  CHECK(message(version + a + a) == prefix + "a is there twice");
+}
+
+TEST_CASE("requirements: names, hashes, files and local paths") {
+  const TempDirectory root = dash::testing::make_temp_directory();
+  make_directories(root.path() / "sub");
+  make_directories(root.path() / "local");
+  write_file_atomic(root.path() / "pin.txt", "numpy<2\r\n");
+  write_file_atomic(root.path() / "sub/more.txt", "-c ../pin.txt\nsix\n");
+  write_file_atomic(
+      root.path() / "requirements.txt",
+      concat("\xEF\xBB\xBF# comment\r\n--no-index\n-r sub/more.txt\n-f ./local\nDash_Table >= 2 ; x  # c\n"
+             "a==1 \\\n  --hash=sha256:",
+             kHash,
+             "\n-e ./local\n./missing.whl\n"
+             "b @ https://files.example/b.zip\ngit+https://git.example/c#egg=c\nd[extra]~=1.0"));
+  const Requirements found = read_requirements(root.path(), "requirements.txt");
+  std::vector<std::string> names;
+  for (const Requirement& item : found.items) names.push_back(item.name);
+  CHECK(names == std::vector<std::string>{"six", "dash-table", "a", "", "", "b", "c", "d"});
+  CHECK(found.items[2].where == "requirements.txt:6");
+  CHECK(found.items[2].text == "a==1");
+  REQUIRE(found.items[2].hashes.size() == 1);
+  CHECK(found.files == std::vector<std::string>{"pin.txt", "requirements.txt", "sub/more.txt"});
+  CHECK(found.local_paths == std::vector<std::string>{"local"});
+
+  write_file_atomic(root.path() / "bad.txt", "six\n-r ../x.txt\n");
+  CHECK_THROWS_WITH(read_requirements(root.path(), "bad.txt"),
+                    "bad.txt:2 names '../x.txt', which is outside of the app");
+  write_file_atomic(root.path() / "bad.txt", "-r none.txt\n");
+  CHECK_THROWS_WITH(read_requirements(root.path(), "bad.txt"),
+                    "bad.txt:1 names none.txt, which does not exist");
+}
+
+TEST_CASE("uv: index settings of pip are translated") {
+  const TempDirectory links = dash::testing::make_temp_directory();
+  std::vector<fs::path> directories;
+  const auto environment = uv_index_environment(
+      {{"PIP_INDEX_URL", "https://user:pw@index.example/simple"},
+       {"PIP_EXTRA_INDEX_URL", "https://a.example https://b.example"},
+       {"PIP_FIND_LINKS", links.path().string() + " /no/such/directory https://links.example"},
+       {"PIP_PRE", "1"},
+       {"UV_HTTP_TIMEOUT", "7"}},
+      directories);
+  CHECK(environment == std::map<std::string, std::string>{
+                           {"UV_DEFAULT_INDEX", "https://user:pw@index.example/simple"},
+                           {"UV_FIND_LINKS", links.path().string() + ",https://links.example"},
+                           {"UV_HTTP_TIMEOUT", "7"},
+                           {"UV_INDEX", "https://a.example https://b.example"},
+                           {"UV_PRERELEASE", "allow"}});
+  CHECK(directories == std::vector<fs::path>{links.path()});
+}
+
+TEST_CASE("uv: failures") {
+  CHECK(without_credentials("GET https://user:p@ss@index.example/a `http://x@y.example`") ==
+        "GET https://index.example/a `http://y.example`");
+  struct Case {
+    const char* output;
+    ErrorCode code;
+    const char* message;
+  };
+  const Case cases[] = {
+      {"error: No solution found when resolving dependencies\n  cause: Because x was not found in the "
+       "package registry\n"
+       "         and more\n",
+       ErrorCode::invalid_input,
+       "W: No solution found when resolving dependencies\nBecause x was not found in the package "
+       "registry\nand more"},
+      {"error: Failed to fetch: https://i.example/\n  cause: HTTP status client error (401 Unauthorized)\n",
+       ErrorCode::denied,
+       "W: Failed to fetch: https://i.example/\nHTTP status client error (401 Unauthorized)"},
+      {"error: Request failed after 3 retries\n  cause: Failed to fetch: https://i.example/\n",
+       ErrorCode::unavailable, "W: Request failed after 3 retries\nFailed to fetch: https://i.example/"},
+      {"error: Failed to build `x`\n", ErrorCode::step_failed, "W: Failed to build `x`"},
+      {"killed\n", ErrorCode::step_failed, "W: uv failed"},
+      {"error: File not found: `x.txt`\n", ErrorCode::invalid_input, "W: File not found: `x.txt`"},
+  };
+  for (const Case& c : cases) {
+    const Error error = uv_failure("W", c.output);
+    CHECK(error.code() == c.code);
+    CHECK(error.message() == c.message);
+    CHECK_FALSE(error.hint().empty());
+  }
+}
