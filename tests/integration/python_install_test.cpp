@@ -58,7 +58,8 @@ struct Build {
   dash::testing::CurlPackageFetcher fetcher{host};
   ThreadPool pool{2};
   Recorder events;
-  Workbench bench{store, sandbox, fetcher, pool, events, host, oci::Compression::parse("zstd"), Network::host, {}};
+  Workbench bench{store,         sandbox, fetcher, pool, events, host, oci::Compression::parse("zstd"),
+                  Network::host, {}};
   PythonRequest request;
 
   explicit Build(const std::string& requirements) {

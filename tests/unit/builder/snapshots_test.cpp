@@ -18,7 +18,7 @@ using namespace dash::builder;
 namespace {
 
 struct Blobs {
-  oci::testing::MemoryStore store;
+  dash::testing::MemoryStore store;
   ThreadPool pool{1};
 
   // A layer with these files in order; a name that starts with '-' is a whiteout, '/' at the end a directory.
