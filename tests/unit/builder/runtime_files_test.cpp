@@ -61,7 +61,7 @@ TEST_CASE("runtime.txt: empty, two lines, PyPy", "[runtime]") {
 }
 
 TEST_CASE("an interpreter answers a request", "[runtime]") {
-  using Match = PythonRequest::Match;
+  using Match = PythonVersionRequest::Match;
   CHECK(parse_runtime_txt("python-3.11").match("3.11.2") == Match::yes);
   CHECK(parse_runtime_txt("python-3.11.2").match("3.11.2") == Match::yes);
   CHECK(parse_runtime_txt("python-3.11.7").match("3.11.2") == Match::other_patch);
@@ -74,7 +74,7 @@ TEST_CASE("runtime.txt of an app", "[runtime]") {
   test::TempApp app;
   CHECK_FALSE(read_runtime_txt(app.open()));
   app.file("runtime.txt", "python-3.11\r\n");
-  CHECK(read_runtime_txt(app.open()) == PythonRequest{3, 11, std::nullopt});
+  CHECK(read_runtime_txt(app.open()) == PythonVersionRequest{3, 11, std::nullopt});
 }
 
 TEST_CASE("conda-runtime.txt names an installer", "[runtime]") {
