@@ -121,8 +121,9 @@ oci::Layer install_system_packages(const Workbench& bench, const std::vector<oci
   return change_to_layer(bench, run.result.changes);
 }
 
-fs::path install_toolchain(const Workbench& bench, Snapshots& snapshots, const std::vector<oci::Layer>& layers,
-                           const std::vector<std::string>& packages, const std::string& step) {
+fs::path install_toolchain(const Workbench& bench, Snapshots& snapshots,
+                           const std::vector<oci::Layer>& layers, const std::vector<std::string>& packages,
+                           const std::string& step) {
   std::string key = concat("toolchain ", kAptRecipe);
   for (const auto& layer : layers) key += concat('\n', layer.diff_id.to_string());
   AptInput input;

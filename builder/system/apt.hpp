@@ -47,7 +47,8 @@ oci::Layer install_system_packages(const Workbench& bench, const std::vector<oci
 // The tree that installing `packages` (without recommended ones) over `layers` adds, in overlay form, for
 // SandboxCommand::extra_layers. Kept in `snapshots` under the layers' diff ids and the packages, so it is
 // made once.
-fs::path install_toolchain(const Workbench& bench, Snapshots& snapshots, const std::vector<oci::Layer>& layers,
-                           const std::vector<std::string>& packages, const std::string& step);
+fs::path install_toolchain(const Workbench& bench, Snapshots& snapshots,
+                           const std::vector<oci::Layer>& layers, const std::vector<std::string>& packages,
+                           const std::string& step);
 
 }  // namespace dash::builder

@@ -64,8 +64,9 @@ void give_to_app(const fs::path& directory) {
 
 }  // namespace
 
-oci::Layer run_predeploy(const Workbench& bench, const std::vector<oci::Layer>& layers, const std::string& script,
-                         const std::vector<std::string>& environment, const std::string& step) {
+oci::Layer run_predeploy(const Workbench& bench, const std::vector<oci::Layer>& layers,
+                         const std::string& script, const std::vector<std::string>& environment,
+                         const std::string& step) {
   SandboxCommand command;
   command.layers = layers;
   command.argv = {"/bin/bash",           "-o",        "errexit", "-o", "pipefail", "-c",

@@ -16,7 +16,8 @@ inline constexpr const char* kPredeployRecipe = "predeploy 1";
 // is the image's. Mounts, /tmp, /etc/hosts, /etc/resolv.conf, /etc/hostname and apt's lists and logs are not
 // part of it. A script that starts with the path of a file that is not executable is Error(invalid_input), a
 // failing one Error(step_failed) with its output. Processes it leaves behind are killed.
-oci::Layer run_predeploy(const Workbench& bench, const std::vector<oci::Layer>& layers, const std::string& script,
-                         const std::vector<std::string>& environment, const std::string& step);
+oci::Layer run_predeploy(const Workbench& bench, const std::vector<oci::Layer>& layers,
+                         const std::string& script, const std::vector<std::string>& environment,
+                         const std::string& step);
 
 }  // namespace dash::builder

@@ -1,10 +1,10 @@
-#include <fstream>
-
-#include <catch2/catch.hpp>
-
 #include "builder/image_config.hpp"
 #include "builder/step_inputs.hpp"
 #include "builder/step_record.hpp"
+
+#include <fstream>
+
+#include <catch2/catch.hpp>
 
 using namespace dash;
 using namespace dash::builder;
@@ -26,8 +26,8 @@ TEST_CASE("keys depend on step, names, values and order, and on nothing else") {
   CHECK(key != inputs_of({{"b", "2"}, {"a", "1"}}).key("s"));
   CHECK(key != inputs_of({{"a", "12"}, {"b", ""}}).key("s"));
   CHECK(key != inputs_of({{"a1", ""}, {"b", "2"}}).key("s"));
-  // sha256 of "22:dash-build step key v11:s1:a1:11:b1:2". A change makes every store forget what it knows, so it
-  // must be meant.
+  // sha256 of "22:dash-build step key v11:s1:a1:11:b1:2". A change makes every store forget what it knows, so
+  // it must be meant.
   CHECK(key.hex() == to_hex(sha256("22:dash-build step key v11:s1:a1:11:b1:2")));
 }
 
@@ -38,7 +38,8 @@ TEST_CASE("contents are leaves by digest only") {
 }
 
 TEST_CASE("changes are told as a person would") {
-  const std::vector<Leaf> before = {{"requirements.txt", "sha256:11"}, {"interpreter", "3.11.2"}, {"old", "x"}};
+  const std::vector<Leaf> before = {
+      {"requirements.txt", "sha256:11"}, {"interpreter", "3.11.2"}, {"old", "x"}};
   const std::vector<Leaf> now = {{"requirements.txt", "sha256:22"}, {"interpreter", "3.11.4"}, {"new", "y"}};
   CHECK(describe_change(before, now) ==
         "requirements.txt changed, interpreter changed (3.11.2 → 3.11.4), new is new, 1 more");

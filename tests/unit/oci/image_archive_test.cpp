@@ -13,10 +13,10 @@
 using namespace dash;
 using namespace dash::oci;
 using Catch::Matchers::Contains;
-using dash::testing::MemoryStore;
 using dash::test::RawTar;
 using dash::test::run;
 using dash::test::shell;
+using dash::testing::MemoryStore;
 
 namespace {
 
