@@ -8,12 +8,9 @@
 
 #include <cerrno>
 #include <chrono>
+#include <cstdio>
 #include <thread>
 #include <vector>
-
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 namespace dash::builder {
 
@@ -35,18 +32,31 @@ class HashingSource : public Source {
   Sha256Hasher hasher_;
 };
 
-std::optional<fs::path> if_directory(const fs::path& path) {
-  boost::system::error_code ignored;
-  return fs::is_directory(path, ignored) ? std::optional(path) : std::nullopt;
+// Names the run of the kernel: data that was written in this run is read back as it was written, whether it
+// has reached the disk or not.
+std::string boot_id() {
+  return std::string(trim(read_file("/proc/sys/kernel/random/boot_id")));
 }
 
-// Renames a finished tree into place so that a power failure leaves either nothing or the whole tree.
+fs::path marker_of(const fs::path& tree) {
+  return tree.string() + ".boot";
+}
+
+// A finished tree, unless a restart of the machine may have lost part of it.
+std::optional<fs::path> if_usable(const fs::path& tree) {
+  boost::system::error_code ignored;
+  if (!fs::is_directory(tree, ignored)) return std::nullopt;
+  const auto marker = read_file_if_exists(marker_of(tree));
+  return marker && trim(*marker) == boot_id() ? std::optional(tree) : std::nullopt;
+}
+
+// Renames a finished tree into place. Syncing thousands of files costs more than unpacking them; instead the
+// tree is marked with the run of the kernel that made it and is made anew after a restart.
 void publish(const fs::path& tree, const fs::path& destination) {
-  const auto fd = open_file(tree, O_RDONLY | O_DIRECTORY);
-  if (::syncfs(fd.get()) != 0) throw system_error(concat("cannot sync ", tree.string()), errno);
+  remove_tree(destination);  // of an earlier run of the kernel
+  write_file_atomic(marker_of(destination), boot_id() + '\n');
   if (::rename(tree.c_str(), destination.c_str()) != 0)
     throw system_error(concat("cannot move ", tree.string(), " to ", destination.string()), errno);
-  sync_directory(destination.parent_path());
 }
 
 // Unpacks the layer's blob while checking it against both of its digests.
@@ -89,7 +99,7 @@ FileLock Snapshots::lock(const fs::path& snapshot, std::stop_token stop) const {
 }
 
 std::optional<fs::path> Snapshots::find_layer(const oci::DiffId& diff_id) const {
-  return if_directory(directory_ / diff_id.hex());
+  return if_usable(directory_ / diff_id.hex());
 }
 
 fs::path Snapshots::layer(const oci::Layer& layer, std::stop_token stop) {
@@ -118,13 +128,13 @@ fs::path Snapshots::path_of_tree(std::string_view key) const {
 }
 
 std::optional<fs::path> Snapshots::find_tree(std::string_view key) const {
-  return if_directory(path_of_tree(key));
+  return if_usable(path_of_tree(key));
 }
 
 fs::path Snapshots::keep_tree(std::string_view key, const fs::path& tree) {
   const auto destination = path_of_tree(key);
   const auto held = lock(destination, {});
-  if (!if_directory(destination)) publish(tree, destination);
+  if (!if_usable(destination)) publish(tree, destination);
   return destination;
 }
 

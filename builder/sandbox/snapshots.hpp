@@ -13,8 +13,10 @@
 namespace dash::builder {
 
 // One directory per diff id, unpacked at most once however many builds (threads or processes) ask for it at
-// the same time. A directory appears complete, synced and verified, or not at all; what a killed build left
-// behind is removed by the next one that wants the same snapshot. Safe to use from several threads.
+// the same time. A directory appears complete and verified, or not at all; what a killed build left behind is
+// removed by the next one that wants the same snapshot. Snapshots are a cache and not synced to disk: each is
+// marked with the run of the kernel that made it, and made anew after a restart. Safe to use from several
+// threads.
 class Snapshots {
  public:
   // `directory` is made when missing; `blobs` must outlive this object.
