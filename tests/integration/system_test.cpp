@@ -9,9 +9,8 @@
 #include "builder/system/layer_files.hpp"
 #include "builder/system/predeploy.hpp"
 #include "tests/support/host_settings.hpp"
-
-#include <iostream>
-#include <mutex>
+#include "tests/support/no_fetcher.hpp"
+#include "tests/support/recorded_events.hpp"
 
 #include <catch2/catch.hpp>
 
@@ -20,30 +19,6 @@ using namespace dash::builder;
 
 namespace {
 
-class Log : public EventSink {
- public:
-  void emit(const Event& event) noexcept override {
-    if (const auto* log = std::get_if<StepLog>(&event)) {
-      const std::scoped_lock guard(mutex_);
-      text_ += log->line + "\n";
-    }
-  }
-  std::string text() const {
-    const std::scoped_lock guard(mutex_);
-    return text_;
-  }
-
- private:
-  mutable std::mutex mutex_;
-  std::string text_;
-};
-
-class NoFetcher : public PackageFetcher {
-  void fetch(const std::vector<FetchRequest>&, const Progress&, std::stop_token) override {
-    FAIL("nothing is fetched here");
-  }
-};
-
 // A store of its own with everything a step needs.
 struct Build {
   TempDirectory home{"/var/tmp"};
@@ -51,10 +26,10 @@ struct Build {
   Store store{home.path()};
   Snapshots snapshots{store.snapshots(), store.layout()};
   OciSandbox sandbox{snapshots, store.work(), host};
-  NoFetcher fetcher;
+  dash::testing::NoFetcher fetcher;
   ThreadPool pool{2};
-  Log log;
-  Workbench bench{store, sandbox, fetcher, pool, log, host, {}, Network::host, {}};
+  dash::testing::RecordedEvents events;
+  Workbench bench{store, sandbox, fetcher, pool, events, host, {}, Network::host, {}};
 
   // Takes another store's layers.
   void copy_from(const Store& other, const std::vector<oci::Layer>& layers) {
@@ -150,7 +125,7 @@ TEST_CASE("system packages become a layer that is the same in every store") {
     layers.push_back(made.back());
     CHECK(build.output(layers, "pg_config --version; ls /var/lib/apt/lists /var/log/apt") ==
           build.output(layers, "pg_config --version; echo /var/lib/apt/lists: ; echo; echo /var/log/apt:"));
-    CHECK(contains(build.log.text(), "Setting up libpq-dev"));
+    CHECK(contains(build.events.log(), "Setting up libpq-dev"));
   }
   CHECK(made[0] == made[1]);
 }
@@ -211,9 +186,9 @@ TEST_CASE("a toolchain is installed once and never part of a layer") {
   command.argv = {"bash", "-c",
                   "echo 'int main(void) { return 7; }' >/tmp/a.c; gcc -o /tmp/a /tmp/a.c; /tmp/a"};
   CHECK(build.sandbox.run(command, {}).exit_code == 7);
-  const auto lines = build.log.text().size();
+  const auto lines = build.events.log().size();
   CHECK(install_toolchain(build.bench, build.snapshots, build.base, tools, "python") == tree);
-  CHECK(build.log.text().size() == lines);
+  CHECK(build.events.log().size() == lines);
 }
 
 TEST_CASE("predeploy") {
@@ -233,7 +208,7 @@ TEST_CASE("predeploy") {
               layers,
               "cat /etc/made; stat -c %u:%g /app/data /app/data/x; ls /tmp; grep -c db /etc/hosts || true") ==
           "hello /app /app\n32767:32767\n32767:32767\n0\n");
-    CHECK(contains(build.log.text(), "live\n"));
+    CHECK(contains(build.events.log(), "live\n"));
   }
   SECTION("a failure says what failed, with its output") {
     try {

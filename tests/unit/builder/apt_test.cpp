@@ -6,6 +6,7 @@
 #include "builder/system/change_filter.hpp"
 #include "tests/support/fake_sandbox.hpp"
 #include "tests/support/host_settings.hpp"
+#include "tests/support/no_fetcher.hpp"
 
 #include <catch2/catch.hpp>
 
@@ -15,16 +16,12 @@ using dash::testing::FakeSandbox;
 
 namespace {
 
-class NoFetcher : public PackageFetcher {
-  void fetch(const std::vector<FetchRequest>&, const Progress&, std::stop_token) override {}
-};
-
 struct Build {
   TempDirectory home{"/tmp"};
   HostSettings host = testing::host_settings();
   Store store{home.path()};
   FakeSandbox sandbox{store.work()};
-  NoFetcher fetcher;
+  dash::testing::NoFetcher fetcher;
   ThreadPool pool{1};
   NullEvents events;
   Workbench bench{store, sandbox, fetcher, pool, events, host, {}, Network::host, {}};
