@@ -57,7 +57,7 @@ struct Fixture {
   oci::Layer write(const std::vector<InstalledDistribution>& distributions,
                    const std::vector<Bytecode>& bytecode = {}) {
     return write_environment_layer(
-        bench, {"python-packages", scheme, distributions, bytecode, EnvironmentLayer::Skeleton::yes, 32767});
+        bench, {"python-packages", scheme, distributions, bytecode, EnvironmentLayer::Skeleton::yes});
   }
 
   fs::path extract(const oci::Layer& layer) {
