@@ -70,13 +70,14 @@ SharedBase& shared_base() {
 // A build that has the base's layers.
 struct OnBase : Build {
   std::vector<oci::Layer> base = shared_base().image.layers;
+  AppDirectory app{home.path()};  // of no matter: nothing comes from it
   OnBase() { copy_from(shared_base().build.store, base); }
 };
 
-AptInput packages(const std::vector<std::string>& names) {
-  AptInput input;
-  for (const auto& name : names) input.packages.push_back({name, input.packages.size() + 1});
-  return input;
+AptFiles packages(const std::vector<std::string>& names) {
+  AptFiles files;
+  for (const auto& name : names) files.packages.push_back({files.packages.size() + 1, name});
+  return files;
 }
 
 }  // namespace
@@ -120,7 +121,8 @@ TEST_CASE("system packages become a layer that is the same in every store") {
   std::vector<oci::Layer> made;
   for (int i = 0; i < 2; ++i) {
     OnBase build;
-    made.push_back(install_system_packages(build.bench, build.base, packages({"libpq-dev"}), "apt"));
+    made.push_back(
+        install_system_packages(build.bench, build.base, build.app, packages({"libpq-dev"}), "apt"));
     auto layers = build.base;
     layers.push_back(made.back());
     CHECK(build.output(layers, "pg_config --version; ls /var/lib/apt/lists /var/log/apt") ==
@@ -136,10 +138,10 @@ TEST_CASE("the apt files are applied") {
   input.conf = "APT::Install-Suggests \"false\";\n";
   input.env = "export FROM_APT_ENV=yes\n";
   input.preferences = "Package: tree\nPin: release *\nPin-Priority: -1\n";
-  input.debconf = {{"tzdata tzdata/Areas select Etc", 1}};
+  input.debconf = {{1, "tzdata tzdata/Areas select Etc"}};
   SECTION("preferences can forbid a package") {
     try {
-      install_system_packages(build.bench, build.base, input, "apt");
+      install_system_packages(build.bench, build.base, build.app, input, "apt");
       FAIL("tree was installed");
     } catch (const Error& error) {
       CHECK(error.code() == ErrorCode::invalid_input);
@@ -149,7 +151,7 @@ TEST_CASE("the apt files are applied") {
   SECTION("configuration and preferences stay in the image, the rest does not") {
     input.packages.pop_back();
     auto layers = build.base;
-    layers.push_back(install_system_packages(build.bench, layers, input, "apt"));
+    layers.push_back(install_system_packages(build.bench, layers, build.app, input, "apt"));
     CHECK(build.output(layers,
                        "hello -g hi; cat /etc/apt/apt.conf.d/99dokku-apt; ls /etc/apt/preferences.d; "
                        "grep -r FROM_APT_ENV /etc || true") ==
@@ -158,7 +160,7 @@ TEST_CASE("the apt files are applied") {
   SECTION("apt-sources-list replaces the sources during the installation only") {
     input = packages({"hello"});
     input.sources_list = "# none\n";
-    CHECK_THROWS_WITH(install_system_packages(build.bench, build.base, input, "apt"),
+    CHECK_THROWS_WITH(install_system_packages(build.bench, build.base, build.app, input, "apt"),
                       "apt-packages:1: no package source has 'hello'");
   }
 }
@@ -166,7 +168,8 @@ TEST_CASE("the apt files are applied") {
 TEST_CASE("an unknown package is named with its line") {
   OnBase build;
   try {
-    install_system_packages(build.bench, build.base, packages({"hello", "no-such-package=1.0"}), "apt");
+    install_system_packages(build.bench, build.base, build.app, packages({"hello", "no-such-package=1.0"}),
+                            "apt");
     FAIL("it was installed");
   } catch (const Error& error) {
     CHECK(error.code() == ErrorCode::invalid_input);
