@@ -4,7 +4,6 @@
 #include "base/file.hpp"
 #include "base/text.hpp"
 
-#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <chrono>
@@ -51,7 +50,7 @@ std::vector<char*> c_strings(const std::vector<std::string>& words) {
 std::string_view search_path(const std::vector<std::string>& environment) {
   for (const auto& entry : environment)
     if (entry.starts_with("PATH=")) return std::string_view(entry).substr(5);
-  return "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+  return kDefaultSearchPath;
 }
 
 // Cuts a stream into lines for a callback.

@@ -65,6 +65,10 @@ ProcessResult run_process(const ProcessOptions& options, std::stop_token stop);
 // Returns standard output.
 std::string run_checked(ProcessOptions options, std::stop_token stop);
 
+// PATH where nobody sets one, as Debian has it; of the host, of sandboxes and of images.
+inline constexpr const char* kDefaultSearchPath =
+    "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
 // Full path of an executable in a PATH value; nothing when there is none.
 std::optional<fs::path> find_program(std::string_view name, std::string_view search_path);
 

@@ -1,16 +1,12 @@
 #include "builder/image_config.hpp"
 
+#include "base/process.hpp"
 #include "base/text.hpp"
 
 #include <array>
-#include <cstdio>
 #include <ctime>
 
 namespace dash::builder {
-
-namespace {
-constexpr std::string_view kDefaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-}  // namespace
 
 oci::ImageConfig app_image_config(const oci::ImageConfig& base, std::string_view app_name,
                                   const Variables& variables, std::int64_t created) {
@@ -25,7 +21,7 @@ oci::ImageConfig app_image_config(const oci::ImageConfig& base, std::string_view
   out.labels["com.dokku.image-stage"] = "release";
   out.labels["org.opencontainers.image.title"] = app_name;
 
-  const auto path = base.environment_value("PATH").value_or(std::string(kDefaultPath));
+  const auto path = base.environment_value("PATH").value_or(std::string(kDefaultSearchPath));
   out.set_environment("PATH", concat(kPythonPrefix, "/bin:", path));
   out.set_environment("HOME", kAppDirectory);
   out.set_environment("USER", kAppUserName);

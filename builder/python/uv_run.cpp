@@ -1,5 +1,6 @@
 #include "builder/python/uv_run.hpp"
 
+#include "base/process.hpp"
 #include "base/text.hpp"
 #include "builder/python/resolve.hpp"
 
@@ -88,7 +89,7 @@ SandboxCommand UvCommand::command(const std::vector<std::string>& arguments) con
   std::vector<fs::path> directories;
   std::map<std::string, std::string> environment =
       uv_index_environment(bench_.host.index_settings, directories);
-  put(environment, "PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+  put(environment, "PATH", kDefaultSearchPath);
   put(environment, "HOME", "/root");
   put(environment, "LANG", "C.UTF-8");
   put(environment, "UV_CACHE_DIR", kCache);

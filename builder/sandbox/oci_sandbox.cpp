@@ -18,7 +18,6 @@ namespace dash::builder {
 
 namespace {
 
-constexpr const char* kDefaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 constexpr const char* kSharedDirectory = "/run/dash-build";
 // What programs read to find trusted certificates.
 constexpr std::array kCaVariables = {"SSL_CERT_FILE",  "REQUESTS_CA_BUNDLE",  "PIP_CERT",
@@ -37,13 +36,13 @@ constexpr const char* kStepOverlay = "mount the overlay";
 
 std::string host_path(const HostSettings& host) {
   const auto path = host.variables.find("PATH");
-  return path == host.variables.end() ? kDefaultPath : path->second;
+  return path == host.variables.end() ? kDefaultSearchPath : path->second;
 }
 
 // The first of the runtimes that is installed.
 std::optional<fs::path> find_runtime(const HostSettings& host) {
   for (const auto* name : {"crun", "runc"})
-    for (const auto& path : {host_path(host), std::string(kDefaultPath)})
+    for (const auto& path : {host_path(host), std::string(kDefaultSearchPath)})
       if (auto found = find_program(name, path)) return found;
   return std::nullopt;
 }
@@ -138,7 +137,7 @@ std::vector<std::string> environment_of(const SandboxCommand& command, const Hos
       if (entry.starts_with(prefix)) return;
     environment.push_back(prefix + std::string(value));
   };
-  add("PATH", kDefaultPath);
+  add("PATH", kDefaultSearchPath);
   if (!host.ca_bundle.empty())
     for (const auto* name : kCaVariables) add(name, kSandboxCaBundle);
   if (command.network == Network::host)

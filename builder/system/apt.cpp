@@ -1,13 +1,11 @@
 #include "builder/system/apt.hpp"
 
 #include "base/error.hpp"
+#include "base/process.hpp"
 #include "base/text.hpp"
 #include "builder/system/apt_script.hpp"
-#include "builder/system/change_filter.hpp"
 #include "builder/system/host_apt.hpp"
 #include "builder/system/system_layer.hpp"
-
-#include <algorithm>
 
 namespace dash::builder {
 
@@ -37,8 +35,8 @@ AptRun run_apt(const Workbench& bench, const std::vector<oci::Layer>& layers, co
   command.layers = layers;
   command.argv = {"bash", "-e", concat(kAptInputDirectory, "/script")};
   command.environment = {
-      "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LC_ALL=C.UTF-8",
-      "TZ=UTC", "DEBIAN_FRONTEND=noninteractive", concat("APT_CONFIG=", kAptInputDirectory, "/apt.conf"),
+      concat("PATH=", kDefaultSearchPath), "HOME=/root", "LC_ALL=C.UTF-8", "TZ=UTC",
+      "DEBIAN_FRONTEND=noninteractive", concat("APT_CONFIG=", kAptInputDirectory, "/apt.conf"),
       // Makes bytecode valid whatever the files' times, and dates in /etc/shadow constant.
       concat("SOURCE_DATE_EPOCH=", bench.host.source_date_epoch), "PYTHONDONTWRITEBYTECODE=1"};
   command.network = bench.network;

@@ -11,7 +11,6 @@
 #include "oci/layer_writer.hpp"
 #include "oci/tree.hpp"
 
-#include <array>
 #include <cerrno>
 
 #include <sched.h>
@@ -78,7 +77,7 @@ fs::path bootstrap(const Workbench& bench, const fs::path& parent) {
 
   const auto path = bench.host.variables.find("PATH");
   options.environment = {
-      concat("PATH=", path == bench.host.variables.end() ? "/usr/sbin:/usr/bin:/sbin:/bin" : path->second),
+      concat("PATH=", path == bench.host.variables.end() ? kDefaultSearchPath : path->second),
       "LC_ALL=C.UTF-8", "TZ=UTC", "DEBIAN_FRONTEND=noninteractive",
       // Makes bytecode valid whatever the files' times, and dates in /etc/shadow constant.
       concat("SOURCE_DATE_EPOCH=", bench.host.source_date_epoch), "PYTHONDONTWRITEBYTECODE=1",
@@ -161,7 +160,7 @@ BaseImage bootstrap_base(const Workbench& bench) {
   image.layers = {write_layer(bench, root)};
   image.config.created = rfc3339(bench.host.source_date_epoch);
   image.config.platform.architecture = bench.host.debian_architecture;
-  image.config.set_environment("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+  image.config.set_environment("PATH", kDefaultSearchPath);
   image.config.set_environment("LANG", "C.UTF-8");
   image.config.cmd = {"/bin/bash"};
   image.config.diff_ids = {image.layers[0].diff_id};

@@ -171,7 +171,7 @@ std::vector<std::string> apt_transport_settings(const HostSettings& host, const 
                                                 std::stop_token stop) {
   const auto path = host.variables.find("PATH");
   std::string dump;
-  if (find_program("apt-config", path == host.variables.end() ? "/usr/bin:/bin" : path->second)) {
+  if (find_program("apt-config", path == host.variables.end() ? kDefaultSearchPath : path->second)) {
     ProcessOptions options;
     options.argv = {"apt-config", "dump", "Acquire"};
     options.environment = host.environment;
