@@ -5,7 +5,6 @@
 #include "builder/step_record.hpp"
 
 #include <set>
-#include <vector>
 
 #include <boost/filesystem/directory.hpp>
 

@@ -4,10 +4,8 @@
 #include "base/event.hpp"
 #include "builder/step_inputs.hpp"
 #include "builder/step_record.hpp"
-#include "oci/manifest.hpp"
 
 #include <map>
-#include <memory>
 #include <optional>
 #include <string>
 #include <vector>

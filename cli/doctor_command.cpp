@@ -8,7 +8,6 @@
 #include "cli/report.hpp"
 #include "cli/version.hpp"
 
-#include <functional>
 #include <iostream>
 
 #include <sys/statvfs.h>

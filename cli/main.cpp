@@ -4,7 +4,6 @@
 
 #include <csignal>
 #include <cstdio>
-#include <ctime>
 #include <exception>
 #include <new>
 #include <thread>

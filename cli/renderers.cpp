@@ -5,7 +5,6 @@
 #include <array>
 #include <chrono>
 #include <cstdio>
-#include <deque>
 #include <map>
 #include <mutex>
 

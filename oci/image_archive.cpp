@@ -8,7 +8,6 @@
 #include "oci/rooted_tree.hpp"
 #include "oci/tar_writer.hpp"
 
-#include <algorithm>
 #include <array>
 #include <memory>
 #include <set>

@@ -2,9 +2,7 @@
 
 #include "base/error.hpp"
 #include "base/text.hpp"
-#include "oci/image_copy.hpp"
 
-#include <algorithm>
 #include <cerrno>
 
 #include <boost/filesystem/directory.hpp>

@@ -5,7 +5,6 @@
 #include "builder/app/app_directory.hpp"
 #include "builder/app/glob.hpp"
 
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>

@@ -6,7 +6,6 @@
 #include "builder/app/app_directory.hpp"
 #include "builder/app/file_leaf.hpp"
 
-#include <cstddef>
 #include <map>
 #include <stop_token>
 #include <string>

@@ -5,10 +5,8 @@
 #include "builder/image_config.hpp"
 #include "builder/interpreter.hpp"
 #include "builder/python/wheel.hpp"
-#include "oci/descriptor.hpp"
 
 #include <memory>
-#include <optional>
 #include <string>
 #include <variant>
 #include <vector>

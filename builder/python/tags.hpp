@@ -4,7 +4,6 @@
 
 #include "builder/interpreter.hpp"
 
-#include <cstdint>
 #include <map>
 #include <optional>
 #include <string>

@@ -188,7 +188,6 @@ Wheel::Wheel(const fs::path& path) : zip_(path) {
   dist_info_ = find_dist_info(zip_, *file_name);
   const std::string wheel_file = read_metadata(zip_, dist_info_ + "/WHEEL");
   check_wheel_version(wheel_file, file);
-  purelib_ = to_lower(header(wheel_file, "root-is-purelib").value_or("")) == "true";
 
   const std::string metadata = read_metadata(zip_, dist_info_ + "/METADATA");
   name_ = header(metadata, "name").value_or("");

@@ -5,7 +5,6 @@
 #include "builder/python/zip.hpp"
 
 #include <map>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -48,7 +47,6 @@ class Wheel {
   const std::string& name() const { return name_; }            // from METADATA, as written
   const std::string& version() const { return version_; }      // from METADATA
   const std::string& dist_info() const { return dist_info_; }  // "pandas-2.2.3.dist-info"
-  bool root_is_purelib() const { return purelib_; }
   const std::vector<RecordRow>& record() const { return record_; }
   const std::vector<EntryPoint>& console_scripts() const { return console_scripts_; }
   const std::vector<EntryPoint>& gui_scripts() const { return gui_scripts_; }
@@ -62,7 +60,6 @@ class Wheel {
   std::string name_;
   std::string version_;
   std::string dist_info_;
-  bool purelib_ = true;
   std::vector<RecordRow> record_;
   std::map<std::string, std::size_t, std::less<>> rows_;
   std::vector<EntryPoint> console_scripts_;

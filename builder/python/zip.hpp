@@ -4,7 +4,6 @@
 #include "base/file.hpp"
 
 #include <cstdint>
-#include <memory>
 #include <string>
 #include <string_view>
 #include <unordered_map>

@@ -10,7 +10,6 @@
 #include <chrono>
 #include <cstdio>
 #include <thread>
-#include <vector>
 
 namespace dash::builder {
 

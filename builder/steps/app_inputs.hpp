@@ -11,7 +11,6 @@
 #include "builder/workbench.hpp"
 
 #include <optional>
-#include <vector>
 
 namespace dash::builder {
 

@@ -1,9 +1,11 @@
 // The base image: given by --base, or the embedded default.
 #pragma once
 
-#include "builder/build.hpp"
 #include "builder/step.hpp"
 #include "builder/workbench.hpp"
+
+#include <memory>
+#include <string>
 
 namespace dash::builder {
 

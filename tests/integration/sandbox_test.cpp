@@ -1,7 +1,6 @@
 // The sandbox with a real runtime. Needs root, crun (or runc) and overlayfs: without them it fails, as it
 // must.
 #include "base/file.hpp"
-#include "base/process.hpp"
 #include "base/text.hpp"
 #include "builder/sandbox/oci_sandbox.hpp"
 #include "tests/support/host_settings.hpp"

@@ -6,7 +6,6 @@
 #include "builder/system/apt.hpp"
 #include "builder/system/base_image.hpp"
 #include "builder/system/launcher.hpp"
-#include "builder/system/layer_files.hpp"
 #include "builder/system/predeploy.hpp"
 #include "tests/support/host_settings.hpp"
 #include "tests/support/no_fetcher.hpp"

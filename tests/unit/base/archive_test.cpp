@@ -6,8 +6,6 @@
 #include "tests/support/raw_tar.hpp"
 #include "tests/support/tools.hpp"
 
-#include <stdexcept>
-
 #include <catch2/catch.hpp>
 
 using namespace dash;

@@ -2,7 +2,6 @@
 
 #include "base/error.hpp"
 
-#include <algorithm>
 #include <thread>
 
 #include <catch2/catch.hpp>

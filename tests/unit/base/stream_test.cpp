@@ -4,8 +4,6 @@
 #include "base/file.hpp"
 #include "base/sha256.hpp"
 
-#include <algorithm>
-
 #include <catch2/catch.hpp>
 #include <fcntl.h>
 

@@ -4,7 +4,6 @@
 #include "tests/support/temp_app.hpp"
 
 #include <string>
-#include <vector>
 
 #include <catch2/catch.hpp>
 
