@@ -40,7 +40,8 @@ sanitizers() {
 }
 
 fuzz() {
-  build fuzz
+  cmake --preset fuzz >/dev/null
+  cmake --build --preset fuzz --target fuzz
   fuzz/run.sh build/fuzz/bin "${FUZZ_SECONDS:-20}"
 }
 
