@@ -82,4 +82,11 @@ Sha256 sha256(Bytes bytes) {
   return hasher.value();
 }
 
+Sha256 sha256(Source& source) {
+  HashingSource hashing(source);
+  NullSink nowhere;
+  copy(hashing, nowhere);
+  return hashing.value();
+}
+
 }  // namespace dash

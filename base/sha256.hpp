@@ -1,4 +1,4 @@
-// SHA-256 (FIPS 180-4) over OpenSSL, as a value, a running hash and a sink.
+// SHA-256 (FIPS 180-4) over OpenSSL, as a value, a running hash and stream adapters.
 #pragma once
 
 #include "base/stream.hpp"
@@ -40,6 +40,25 @@ Sha256 sha256(Bytes bytes);
 inline Sha256 sha256(std::string_view text) {
   return sha256(as_bytes(text));
 }
+
+// Of everything that is left in `source`.
+Sha256 sha256(Source& source);
+
+// Hashes what is read through it.
+class HashingSource : public Source {
+ public:
+  explicit HashingSource(Source& next) : next_(next) {}
+  std::size_t read(MutableBytes buffer) override {
+    const auto count = next_.read(buffer);
+    hasher_.update(buffer.first(count));
+    return count;
+  }
+  Sha256 value() { return hasher_.value(); }
+
+ private:
+  Source& next_;
+  Sha256Hasher hasher_;
+};
 
 // Hashes and counts what passes on to `next`.
 class HashingSink : public Sink {

@@ -28,7 +28,7 @@ oci::ImageConfig app_image_config(const oci::ImageConfig& base, std::string_view
   const auto path = base.environment_value("PATH").value_or(std::string(kDefaultPath));
   out.set_environment("PATH", concat(kPythonPrefix, "/bin:", path));
   out.set_environment("HOME", kAppDirectory);
-  out.set_environment("USER", "herokuishuser");
+  out.set_environment("USER", kAppUserName);
   out.set_environment("LANG", "C.UTF-8");
   out.set_environment("PORT", "5000");
   out.set_environment("PYTHONUNBUFFERED", "true");

@@ -3,6 +3,7 @@
 
 #include "oci/manifest.hpp"
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -10,10 +11,12 @@
 
 namespace dash::builder {
 
+// Where the app and its Python environment are in every image.
 inline constexpr const char* kAppDirectory = "/app";
 inline constexpr const char* kPythonPrefix = "/app/.heroku/python";
-// uid and gid of the app's processes and files (herokuish's user).
-inline constexpr unsigned kAppUser = 32767;
+// uid and gid of the app's processes and files, and the name of both, by the convention of herokuish.
+inline constexpr std::uint32_t kAppUser = 32767;
+inline constexpr const char* kAppUserName = "herokuishuser";
 
 using Variables = std::vector<std::pair<std::string, std::string>>;
 

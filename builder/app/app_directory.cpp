@@ -142,10 +142,7 @@ Sha256 AppDirectory::digest(const std::string& name) const {
   const auto fd = open(name, O_RDONLY | O_NONBLOCK);
   if (!fd) throw Error(ErrorCode::not_found, concat("there is no file ", shown));
   FdSource source(fd->get(), shown);
-  NullSink nowhere;
-  HashingSink sink(nowhere);
-  copy(source, sink);
-  return sink.value();
+  return sha256(source);
 }
 
 std::optional<std::string> normal_path(std::string_view path) {

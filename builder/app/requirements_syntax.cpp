@@ -3,6 +3,7 @@
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "builder/app/text_file.hpp"
+#include "builder/package_name.hpp"
 
 #include <algorithm>
 #include <array>
@@ -370,18 +371,6 @@ RequirementsText parse_requirements(std::string_view text, std::string_view file
   }
   std::sort(out.variables.begin(), out.variables.end());
   out.variables.erase(std::unique(out.variables.begin(), out.variables.end()), out.variables.end());
-  return out;
-}
-
-std::string normal_package_name(std::string_view name) {
-  std::string out;
-  for (const char c : to_lower(name)) {
-    const bool separator = c == '-' || c == '_' || c == '.';
-    if (!separator)
-      out += c;
-    else if (!out.ends_with('-'))
-      out += '-';
-  }
   return out;
 }
 

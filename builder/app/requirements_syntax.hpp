@@ -45,7 +45,4 @@ struct RequirementsText {
 // Error(invalid_input) with its number, its text without passwords, and a hint.
 RequirementsText parse_requirements(std::string_view text, std::string_view file);
 
-// PEP 503: lower case, runs of "-", "_" and "." are one "-".
-std::string normal_package_name(std::string_view name);
-
 }  // namespace dash::builder

@@ -2,6 +2,7 @@
 
 #include "base/error.hpp"
 #include "base/text.hpp"
+#include "builder/image_config.hpp"
 #include "builder/python/source_tree.hpp"
 #include "builder/python/uv_run.hpp"
 #include "builder/python/wheel.hpp"
@@ -107,7 +108,7 @@ class WheelBuild {
     const LockedVcs& vcs = *source_.vcs;
     SandboxCommand command = uv_.command({});
     command.argv = {"sh", "-c", kClone, "sh", vcs.url.empty() ? vcs.path : vcs.url, vcs.commit_id, inside_};
-    command.mounts.push_back({context_.app_directory, "/app", SandboxMount::Access::read_only});
+    command.mounts.push_back({context_.app_directory, kAppDirectory, SandboxMount::Access::read_only});
     std::string errors;
     const SandboxResult result = run_in_toolchain(std::move(command), errors);
     if (result.exit_code != 0)

@@ -130,11 +130,8 @@ class Collector {
     if (item.file->sha256) {
       item.sha256 = *item.file->sha256;
     } else {
-      Sha256Hasher hasher;
-      FileSource source(item.path);
-      std::vector<std::byte> buffer(kStreamBlock);
-      while (const std::size_t count = source.read(buffer)) hasher.update(Bytes(buffer).first(count));
-      item.sha256 = hasher.value();
+      FileSource content(item.path);
+      item.sha256 = sha256(content);
     }
     const fs::path kept = kept_path(item.sha256, item.file->file_name);
     if (item.path == kept) return;
@@ -168,7 +165,8 @@ class Collector {
       source.subdirectory = item.file->subdirectory;
     }
     out.path = build_wheel(bench_, context_, source);
-    out.sha256 = sha256(read_file(out.path, std::uint64_t{4} << 30));
+    FileSource content(out.path);
+    out.sha256 = sha256(content);
     out.origin = LocalWheel::Origin::built;
     return out;
   }

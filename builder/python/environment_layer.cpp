@@ -2,6 +2,7 @@
 
 #include "base/error.hpp"
 #include "base/text.hpp"
+#include "builder/image_config.hpp"
 #include "oci/layer_writer.hpp"
 
 #include <algorithm>
@@ -109,8 +110,8 @@ class ItemSet {
     Item item;
     item.entry.path = std::move(path);
     item.entry.mode = mode;
-    item.entry.uid = contents_.owner;
-    item.entry.gid = contents_.owner;
+    item.entry.uid = kAppUser;
+    item.entry.gid = kAppUser;
     return item;
   }
 

@@ -5,7 +5,6 @@
 #include "builder/python/install.hpp"
 #include "builder/workbench.hpp"
 
-#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -20,12 +19,11 @@ struct EnvironmentLayer {
   const std::vector<Bytecode>& bytecode;
   // Whether the environment itself (pyvenv.cfg, bin/python, lib64) is part of this layer.
   enum class Skeleton { no, yes } skeleton = Skeleton::yes;
-  std::uint64_t owner = 32767;  // user and group of everything
 };
 
-// Writes one layer: every file of the distributions, their RECORD, their .pyc files, and the directories that
-// lead there, in path order. Content is inflated ahead on the pool within a bounded number of bytes and
-// checked against RECORD.
+// Writes one layer, all of it the app user's: every file of the distributions, their RECORD, their .pyc
+// files, and the directories that lead there, in path order. Content is inflated ahead on the pool within a
+// bounded number of bytes and checked against RECORD.
 oci::Layer write_environment_layer(const Workbench& bench, const EnvironmentLayer& contents);
 
 }  // namespace dash::builder

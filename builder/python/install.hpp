@@ -2,6 +2,7 @@
 // it.
 #pragma once
 
+#include "builder/image_config.hpp"
 #include "builder/interpreter.hpp"
 #include "builder/python/wheel.hpp"
 #include "oci/descriptor.hpp"
@@ -19,7 +20,7 @@ inline constexpr std::string_view kInstaller = "dash-build\n";
 
 // Where an environment's files go; all absolute.
 struct InstallScheme {
-  std::string prefix = "/app/.heroku/python";
+  std::string prefix = kPythonPrefix;
   Interpreter interpreter;
 
   std::string python() const { return prefix + "/bin/python"; }  // what scripts start with

@@ -2,7 +2,7 @@
 
 #include "base/error.hpp"
 #include "base/text.hpp"
-#include "builder/python/tags.hpp"
+#include "builder/package_name.hpp"
 
 #include <algorithm>
 
@@ -98,7 +98,7 @@ LockedVcs parse_vcs(const toml::table& table, std::string_view directory, std::s
 
 LockedPackage parse_package(const toml::table& table, std::string_view directory) {
   LockedPackage out;
-  out.name = normalized_name(text_of(table, "name"));
+  out.name = normal_package_name(text_of(table, "name"));
   if (out.name.empty()) fail("a package has no name");
   out.version = text_of(table, "version");
   if (const toml::array* wheels = table["wheels"].as_array())

@@ -2,13 +2,13 @@
 
 #include "base/error.hpp"
 #include "base/text.hpp"
+#include "builder/package_name.hpp"
 #include "builder/python/bytecode.hpp"
 #include "builder/python/collect_wheels.hpp"
 #include "builder/python/environment_layer.hpp"
 #include "builder/python/install.hpp"
 #include "builder/python/probe.hpp"
 #include "builder/python/requirements.hpp"
-#include "builder/python/tags.hpp"
 #include "builder/python/uv_tool.hpp"
 
 #include <algorithm>
@@ -18,7 +18,6 @@
 namespace dash::builder {
 namespace {
 
-constexpr const char* kProject = "/app";  // the app itself, as a requirement
 constexpr const char* kPip = "pip";
 
 Requirements read_all_requirements(const PythonRequest& request) {
@@ -53,7 +52,7 @@ Lock resolve_requirements(const Workbench& bench, const PythonRequest& request,
   out.app_directory = request.app_directory;
   if (has_local_project(request, requirements)) out.app = ResolveRequest::App::copy;
   out.requirement_files = request.requirement_files;
-  if (request.requirement_files.empty()) out.extra_requirements = {kProject};
+  if (request.requirement_files.empty()) out.extra_requirements = {kAppDirectory};
   if (std::ranges::find(requirements.items, kPip, &Requirement::name) == requirements.items.end())
     out.optional_requirements = {kPip};
   out.previous_lock = request.previous_lock;
@@ -103,7 +102,7 @@ std::vector<InstalledDistribution> plan_all(const Workbench& bench, const std::v
     const LocalWheel& local = wheels[i];
     auto wheel = std::make_shared<const Wheel>(local.path);
     InstallOptions options{scheme, InstallOptions::Requested::no, local.direct_url};
-    if (!local.direct_url.empty() || requested.contains(normalized_name(wheel->name())))
+    if (!local.direct_url.empty() || requested.contains(normal_package_name(wheel->name())))
       options.requested = InstallOptions::Requested::yes;
     out[i] = plan_installation(std::move(wheel), local.sha256, options);
   });
@@ -130,13 +129,13 @@ PythonLayerResult install_python_packages(const Workbench& bench, const PythonRe
   if (std::ranges::find(wheels, LocalWheel::Origin::built, &LocalWheel::origin) != wheels.end())
     result.compiled = PythonLayerResult::Compiled::yes;
 
-  const InstallScheme scheme{request.prefix, context.interpreter};
+  const InstallScheme scheme{kPythonPrefix, context.interpreter};
   const std::vector<InstalledDistribution> distributions = plan_all(bench, wheels, scheme, requirements);
   std::vector<Bytecode> bytecode;
   if (request.pyc_files == PythonRequest::PycFiles::compile)
     bytecode = compile_bytecode(bench, request.step, request.layers, scheme, distributions);
-  result.layers.push_back(write_environment_layer(bench, {request.step, scheme, distributions, bytecode,
-                                                          EnvironmentLayer::Skeleton::yes, request.owner}));
+  result.layers.push_back(write_environment_layer(
+      bench, {request.step, scheme, distributions, bytecode, EnvironmentLayer::Skeleton::yes}));
   for (const InstalledDistribution& distribution : distributions)
     result.packages.push_back({distribution.name, distribution.version});
   bench.log(request.step, concat("Installed ", distributions.size(), " packages"));

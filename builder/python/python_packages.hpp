@@ -22,8 +22,6 @@ struct PythonRequest {
   fs::path app_directory;  // the app's source on the host
   std::vector<std::string>
       requirement_files;  // relative to the app; empty: the app itself is the project (".")
-  std::string prefix = "/app/.heroku/python";
-  std::uint64_t owner = 32767;
   enum class PycFiles { compile, omit } pyc_files = PycFiles::compile;
   IndexStrategy index_strategy = IndexStrategy::first_index;
   std::string previous_lock;  // lock of the previous image, or empty (also for --upgrade)

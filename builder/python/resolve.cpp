@@ -2,6 +2,7 @@
 
 #include "base/error.hpp"
 #include "base/text.hpp"
+#include "builder/image_config.hpp"
 #include "builder/python/source_tree.hpp"
 #include "builder/python/uv_run.hpp"
 
@@ -40,9 +41,9 @@ Attempt run_resolver(const Workbench& bench, const ResolveRequest& request, cons
   SandboxCommand command = uv.command(arguments);
   command.layers = request.layers;
   command.extra_layers = request.extra_layers;
-  command.directory = "/app";
+  command.directory = kAppDirectory;
   const bool copied = request.app == ResolveRequest::App::copy;
-  command.mounts.push_back({copied ? work / "app" : request.app_directory, "/app",
+  command.mounts.push_back({copied ? work / "app" : request.app_directory, kAppDirectory,
                             copied ? SandboxMount::Access::read_write : SandboxMount::Access::read_only});
   command.mounts.push_back({work / "resolve", kResolveDirectory, SandboxMount::Access::read_write});
   command.on_stdout_bytes = [](std::string_view) {};  // the lock again

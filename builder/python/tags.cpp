@@ -137,19 +137,4 @@ bool build_tag_less(std::string_view a, std::string_view b) {
   return parts(a) < parts(b);
 }
 
-std::string normalized_name(std::string_view name) {
-  std::string out;
-  bool separator = false;
-  for (const char c : to_lower(name)) {
-    if (c == '-' || c == '_' || c == '.') {
-      separator = true;
-      continue;
-    }
-    if (separator && !out.empty()) out += '-';
-    separator = false;
-    out += c;
-  }
-  return out;
-}
-
 }  // namespace dash::builder

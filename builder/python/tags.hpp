@@ -45,7 +45,4 @@ class TagRanking {
 // rule).
 bool build_tag_less(std::string_view a, std::string_view b);
 
-// "Dash_Table.X" → "dash-table-x" (PyPA "Names and normalization").
-std::string normalized_name(std::string_view name);
-
 }  // namespace dash::builder

@@ -3,6 +3,7 @@
 #include "base/error.hpp"
 #include "base/sha256.hpp"
 #include "base/text.hpp"
+#include "builder/package_name.hpp"
 #include "builder/python/tags.hpp"
 
 #include <algorithm>
@@ -51,7 +52,7 @@ std::string find_dist_info(const ZipReader& zip, const WheelName& file_name) {
   }
   if (found.empty()) fail(ErrorCode::corrupt, zip.name(), "it has no .dist-info directory");
   const std::string_view stem = std::string_view(found).substr(0, found.size() - kSuffix.size());
-  if (normalized_name(stem.substr(0, stem.rfind('-'))) != normalized_name(file_name.name))
+  if (normal_package_name(stem.substr(0, stem.rfind('-'))) != normal_package_name(file_name.name))
     fail(ErrorCode::corrupt, zip.name(), concat(found, " does not belong to the project in the file name"));
   return found;
 }
@@ -192,7 +193,7 @@ Wheel::Wheel(const fs::path& path) : zip_(path) {
   const std::string metadata = read_metadata(zip_, dist_info_ + "/METADATA");
   name_ = header(metadata, "name").value_or("");
   version_ = header(metadata, "version").value_or("");
-  if (normalized_name(name_) != normalized_name(file_name->name) || version_.empty())
+  if (normal_package_name(name_) != normal_package_name(file_name->name) || version_.empty())
     fail(ErrorCode::corrupt, file, "METADATA does not have the project's name and a version");
 
   record_ = parse_record(read_metadata(zip_, dist_info_ + "/RECORD"), file);

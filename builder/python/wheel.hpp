@@ -35,9 +35,10 @@ struct EntryPoint {
 std::vector<EntryPoint> parse_entry_points(std::string_view text, std::string_view section,
                                            std::string_view name);
 
-// Opens and checks a wheel: one *.dist-info directory that fits the file name, Wheel-Version 1.x, METADATA,
-// and a RECORD in which every file of the archive has a row with a hash. Problems are Error(corrupt) naming
-// the wheel; a newer Wheel-Version major is Error(unsupported). Thread-safe after construction.
+// Opens and checks a wheel: one *.dist-info directory that fits the file name, Wheel-Version 1.x, METADATA
+// and RECORD. Files that RECORD does not name, or names without a hash, are accepted, as pip does: the hash
+// of the wheel itself vouches for them. Problems are Error(corrupt) naming the wheel; a newer Wheel-Version
+// major is Error(unsupported). Thread-safe after construction.
 class Wheel {
  public:
   // Path of a file whose name is a wheel's.
@@ -52,7 +53,8 @@ class Wheel {
   const std::vector<EntryPoint>& console_scripts() const { return console_scripts_; }
   const std::vector<EntryPoint>& gui_scripts() const { return gui_scripts_; }
 
-  // An entry's content, checked against its CRC and its RECORD row (Error(corrupt) otherwise).
+  // An entry's content, checked against its CRC and the hash in its RECORD row, if there is one
+  // (Error(corrupt) otherwise).
   std::string read(const ZipEntry& entry) const;
 
  private:

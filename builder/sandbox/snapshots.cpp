@@ -16,22 +16,6 @@ namespace dash::builder {
 
 namespace {
 
-// Hashes what is read through it.
-class HashingSource : public Source {
- public:
-  explicit HashingSource(Source& next) : next_(next) {}
-  std::size_t read(MutableBytes buffer) override {
-    const auto count = next_.read(buffer);
-    hasher_.update(buffer.first(count));
-    return count;
-  }
-  Sha256 value() { return hasher_.value(); }
-
- private:
-  Source& next_;
-  Sha256Hasher hasher_;
-};
-
 // Names the run of the kernel: data that was written in this run is read back as it was written, whether it
 // has reached the disk or not.
 std::string boot_id() {

@@ -54,8 +54,6 @@ class PythonPackagesStep : public Step {
     request.layers = below.layers();
     request.app_directory = app_.directory.path();
     if (has_requirements()) request.requirement_files = {app_.detection.file};
-    request.prefix = kPythonPrefix;
-    request.owner = kAppUser;
     request.system_uv = request_.uv_program;
     request.toolchain = [this](const std::vector<oci::Layer>& layers,
                                const std::vector<std::string>& packages) {

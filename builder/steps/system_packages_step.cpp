@@ -8,26 +8,6 @@ namespace dash::builder {
 
 namespace {
 
-std::vector<AptItem> items(const std::vector<TextLine>& lines) {
-  std::vector<AptItem> out;
-  for (const auto& line : lines) out.push_back({line.text, line.number});
-  return out;
-}
-
-AptInput to_input(const AppDirectory& app, const AptFiles& files) {
-  AptInput out{files.conf,
-               files.env,
-               items(files.keys),
-               files.preferences,
-               files.sources_list,
-               items(files.repositories),
-               items(files.debconf),
-               items(files.packages),
-               {}};
-  for (const auto& deb : files.debs) out.debs.push_back(app.path() / deb);
-  return out;
-}
-
 class SystemPackagesStep : public Step {
  public:
   SystemPackagesStep(const Workbench& bench, const AppInputs& app)
@@ -49,8 +29,7 @@ class SystemPackagesStep : public Step {
   }
 
   StepResult run(const ImageState& below) override {
-    return {{install_system_packages(bench_, below.layers(), to_input(app_.directory, app_.apt),
-                                     kSystemPackagesStep)},
+    return {{install_system_packages(bench_, below.layers(), app_.directory, app_.apt, kSystemPackagesStep)},
             {}};
   }
 

@@ -21,17 +21,17 @@ struct AptRun {
   AptStage stage;
 };
 
-AptRun run_apt(const Workbench& bench, const std::vector<oci::Layer>& layers, const AptInput& input,
-               Recommends recommends, const std::string& step) {
+AptRun run_apt(const Workbench& bench, const std::vector<oci::Layer>& layers, const AptFiles& files,
+               const fs::path& app, Recommends recommends, const std::string& step) {
   const auto directory = bench.store.work_directory();
-  const auto files = directory.path() / "apt", report = directory.path() / "report",
+  const auto input = directory.path() / "apt", report = directory.path() / "report",
              policy = directory.path() / "policy";
-  make_directories(files);
+  make_directories(input);
   make_directories(report);
   write_file_atomic(policy, kPolicy, 0755);
   const fs::path ca_bundle = bench.host.ca_bundle.empty() ? "" : kSandboxCaBundle;
-  write_apt_files(files, input, apt_transport_settings(bench.host, ca_bundle, bench.stop), recommends);
-  if (bench.network == Network::none) write_file_atomic(files / "offline", "");
+  write_apt_files(input, files, app, apt_transport_settings(bench.host, ca_bundle, bench.stop), recommends);
+  if (bench.network == Network::none) write_file_atomic(input / "offline", "");
 
   SandboxCommand command;
   command.layers = layers;
@@ -43,7 +43,7 @@ AptRun run_apt(const Workbench& bench, const std::vector<oci::Layer>& layers, co
       concat("SOURCE_DATE_EPOCH=", bench.host.source_date_epoch), "PYTHONDONTWRITEBYTECODE=1"};
   command.network = bench.network;
   command.changes = Changes::keep;
-  command.mounts = {{files, kAptInputDirectory, SandboxMount::Access::read_only},
+  command.mounts = {{input, kAptInputDirectory, SandboxMount::Access::read_only},
                     {report, kAptReportDirectory, SandboxMount::Access::read_write},
                     {policy, "/usr/sbin/policy-rc.d", SandboxMount::Access::read_only}};
   command.on_output = [&](std::string_view line) { bench.log(step, std::string(line)); };
@@ -53,22 +53,22 @@ AptRun run_apt(const Workbench& bench, const std::vector<oci::Layer>& layers, co
 }
 
 // "apt-packages:3" for the item that says `name`, perhaps with a version.
-std::string place_of_package(const AptInput& input, const std::string& name) {
-  for (const auto& item : input.packages)
+std::string place_of_package(const AptFiles& files, const std::string& name) {
+  for (const auto& item : files.packages)
     if (item.text == name || item.text.starts_with(name + "=") || item.text.starts_with(name + "/"))
-      return concat("apt-packages:", item.line);
+      return concat("apt-packages:", item.number);
   return "apt-packages";
 }
 
 // The written text of the item that the script was at.
-const AptItem* item_at(const AptInput& input, const AptStage& stage) {
-  const auto& items = stage.file == "apt-keys"           ? input.keys
-                      : stage.file == "apt-repositories" ? input.repositories
-                                                         : input.debconf;
+const TextLine* item_at(const AptFiles& files, const AptStage& stage) {
+  const auto& items = stage.file == "apt-keys"           ? files.keys
+                      : stage.file == "apt-repositories" ? files.repositories
+                                                         : files.debconf;
   return stage.item > 0 && stage.item <= items.size() ? &items[stage.item - 1] : nullptr;
 }
 
-[[noreturn]] void fail(const AptInput& input, const AptRun& run, Network network) {
+[[noreturn]] void fail(const AptFiles& files, const AptRun& run, Network network) {
   const auto& output = run.result.tail;
   const auto unknown = unknown_packages(output);
   if (network == Network::none)
@@ -84,7 +84,7 @@ const AptItem* item_at(const AptInput& input, const AptStage& stage) {
         .with_output(output);
   if (!unknown.empty()) {
     const auto place =
-        run.stage.file == "apt-packages" ? place_of_package(input, unknown[0]) : run.stage.file;
+        run.stage.file == "apt-packages" ? place_of_package(files, unknown[0]) : run.stage.file;
     throw Error(ErrorCode::invalid_input,
                 concat(place, ": no package source has ", dash::quoted(join(unknown, ", "))))
         .with_hint(
@@ -94,9 +94,9 @@ const AptItem* item_at(const AptInput& input, const AptStage& stage) {
         .with_output(output);
   }
   if (run.stage.item > 0) {
-    const auto* item = item_at(input, run.stage);
+    const auto* item = item_at(files, run.stage);
     throw Error(ErrorCode::invalid_input,
-                concat(run.stage.file, ":", item != nullptr ? item->line : run.stage.item,
+                concat(run.stage.file, ":", item != nullptr ? item->number : run.stage.item,
                        ": this line failed with exit code ", run.result.exit_code))
         .with_hint("see the output above; each line is one key URL, repository or debconf selection")
         .with_output(output);
@@ -109,15 +109,10 @@ const AptItem* item_at(const AptInput& input, const AptStage& stage) {
 
 }  // namespace
 
-bool AptInput::empty() const {
-  return !conf && !env && !preferences && !sources_list && keys.empty() && repositories.empty() &&
-         debconf.empty() && packages.empty() && debs.empty();
-}
-
 oci::Layer install_system_packages(const Workbench& bench, const std::vector<oci::Layer>& layers,
-                                   const AptInput& input, const std::string& step) {
-  const auto run = run_apt(bench, layers, input, Recommends::install, step);
-  if (run.result.exit_code != 0) fail(input, run, bench.network);
+                                   const AppDirectory& app, const AptFiles& files, const std::string& step) {
+  const auto run = run_apt(bench, layers, files, app.path(), Recommends::install, step);
+  if (run.result.exit_code != 0) fail(files, run, bench.network);
   return change_to_layer(bench, run.result.changes);
 }
 
@@ -126,16 +121,16 @@ fs::path install_toolchain(const Workbench& bench, Snapshots& snapshots,
                            const std::string& step) {
   std::string key = concat("toolchain ", kAptRecipe);
   for (const auto& layer : layers) key += concat('\n', layer.diff_id.to_string());
-  AptInput input;
+  AptFiles files;
   for (const auto& package : packages) {
     key += concat('\n', package);
-    input.packages.push_back({package, input.packages.size() + 1});
+    files.packages.push_back({files.packages.size() + 1, package});
   }
   if (auto kept = snapshots.find_tree(key)) return *kept;
   bench.note(step, concat("installing the tools to compile with: ", join(packages, " ")));
-  const auto run = run_apt(bench, layers, input, Recommends::leave_out, step);
+  const auto run = run_apt(bench, layers, files, {}, Recommends::leave_out, step);
   if (run.result.exit_code != 0)
-    with_context("while installing the tools to compile with", [&] { fail(input, run, bench.network); });
+    with_context("while installing the tools to compile with", [&] { fail(files, run, bench.network); });
   return snapshots.keep_tree(key, run.result.changes);
 }
 

@@ -106,14 +106,14 @@ void write(const fs::path& path, std::string_view content) {
   write_file_atomic(path, content, 0644);
 }
 
-void write_items(const fs::path& path, const std::vector<AptItem>& items) {
+void write_items(const fs::path& path, const std::vector<TextLine>& items) {
   if (items.empty()) return;
   std::string content;
   for (const auto& item : items) content += concat(item.text, '\n');
   write(path, content);
 }
 
-std::string apt_conf(const AptInput& input, const std::vector<std::string>& transport,
+std::string apt_conf(const AptFiles& files, const std::vector<std::string>& transport,
                      Recommends recommends) {
   std::string conf =
       "Acquire::Languages \"none\";\n"
@@ -122,7 +122,7 @@ std::string apt_conf(const AptInput& input, const std::vector<std::string>& tran
       "DPkg::Options { \"--force-confdef\"; \"--force-confold\"; };\n";
   for (const auto& setting : transport) conf += concat(setting, '\n');
   if (recommends == Recommends::leave_out) conf += "APT::Install-Recommends \"false\";\n";
-  if (input.sources_list)
+  if (files.sources_list)
     conf += concat("Dir::Etc::sourcelist \"", kAptInputDirectory, "/apt-sources-list\";\n",
                    "Dir::Etc::sourceparts \"/tmp/dash-build-sources\";\n");
   return conf;
@@ -144,27 +144,27 @@ std::optional<std::string> word_after(std::string_view line, std::string_view be
 
 }  // namespace
 
-void write_apt_files(const fs::path& directory, const AptInput& input,
+void write_apt_files(const fs::path& directory, const AptFiles& files, const fs::path& app,
                      const std::vector<std::string>& transport, Recommends recommends) {
   write(directory / "script", kScript);
-  write(directory / "apt.conf", apt_conf(input, transport, recommends));
-  if (input.conf) write(directory / "apt-conf", *input.conf);
-  if (input.env) write(directory / "apt-env", *input.env);
-  if (input.preferences) write(directory / "apt-preferences", *input.preferences);
-  if (input.sources_list) write(directory / "apt-sources-list", *input.sources_list);
-  write_items(directory / "apt-keys", input.keys);
-  write_items(directory / "apt-repositories", input.repositories);
-  write_items(directory / "apt-debconf", input.debconf);
-  write_items(directory / "apt-packages", input.packages);
-  for (std::size_t i = 0; i < input.debs.size(); ++i) {
+  write(directory / "apt.conf", apt_conf(files, transport, recommends));
+  if (files.conf) write(directory / "apt-conf", *files.conf);
+  if (files.env) write(directory / "apt-env", *files.env);
+  if (files.preferences) write(directory / "apt-preferences", *files.preferences);
+  if (files.sources_list) write(directory / "apt-sources-list", *files.sources_list);
+  write_items(directory / "apt-keys", files.keys);
+  write_items(directory / "apt-repositories", files.repositories);
+  write_items(directory / "apt-debconf", files.debconf);
+  write_items(directory / "apt-packages", files.packages);
+  for (std::size_t i = 0; i < files.debs.size(); ++i) {
     auto number = std::to_string(i);  // keeps the order, whatever the names
     number.insert(0, number.size() < 6 ? 6 - number.size() : 0, '0');
     const auto place = directory / "debs" / number;
     make_directories(place);
-    const auto copy = place / input.debs[i].filename();
-    fs::copy_file(input.debs[i], copy);
-    if (::chmod(copy.c_str(), 0644) != 0)
-      throw system_error(concat("cannot read ", input.debs[i].string()), errno);
+    const auto deb = app / files.debs[i];
+    const auto copy = place / deb.filename();
+    fs::copy_file(deb, copy);
+    if (::chmod(copy.c_str(), 0644) != 0) throw system_error(concat("cannot read ", deb.string()), errno);
   }
 }
 

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "base/path.hpp"
-#include "builder/system/apt.hpp"
+#include "builder/app/apt_files.hpp"
 
 #include <string>
 #include <string_view>
@@ -17,8 +17,9 @@ inline constexpr const char* kAptReportDirectory = "/run/dash-build/apt-report";
 
 enum class Recommends { install, leave_out };
 
-// Writes what the script needs to `directory` (which exists), to be mounted at kAptInputDirectory.
-void write_apt_files(const fs::path& directory, const AptInput& input,
+// Writes what the script needs to `directory` (which exists), to be mounted at kAptInputDirectory. The .deb
+// files are copied from `app`, the app's directory.
+void write_apt_files(const fs::path& directory, const AptFiles& files, const fs::path& app,
                      const std::vector<std::string>& transport, Recommends recommends);
 
 // What the script was at: the name of the apt file and the number of the item in it, from 1; 0: the whole

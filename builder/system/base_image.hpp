@@ -20,8 +20,8 @@ struct BaseImage {
 // such sources.
 std::string base_recipe_identity(const HostSettings& host);
 
-// Bootstraps it with mmdebstrap: Python 3.11, CA certificates, time zones, libgomp, apt; user herokuishuser
-// (32767) with home /app; no compiler, documentation, translations, package lists, logs, host certificates or
+// Bootstraps it with mmdebstrap: Python 3.11, CA certificates, time zones, libgomp, apt; the app user
+// with home /app; no compiler, documentation, translations, package lists, logs, host certificates or
 // machine id. The same archives give the same digest. Takes about a minute and needs root.
 BaseImage bootstrap_base(const Workbench& bench);
 

@@ -1,6 +1,7 @@
 #include "builder/system/launcher.hpp"
 
 #include "base/text.hpp"
+#include "builder/image_config.hpp"
 #include "builder/system/layer_files.hpp"
 #include "oci/layer_writer.hpp"
 

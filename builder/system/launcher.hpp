@@ -1,7 +1,6 @@
 // The launcher layer: /start and /exec, the app user and /app.
 #pragma once
 
-#include "builder/image_config.hpp"
 #include "builder/workbench.hpp"
 
 #include <string>
@@ -12,9 +11,6 @@ namespace dash::builder {
 
 // Part of step keys: changes when the layer does.
 inline constexpr const char* kLauncherRecipe = "launcher 1";
-
-// Name of the user that apps run as (its number is kAppUser), by the convention of herokuish.
-inline constexpr std::string_view kAppUserName = "herokuishuser";
 
 // Runs the Procfile's command of a process type (default "web").
 std::string start_script();

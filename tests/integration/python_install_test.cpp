@@ -5,6 +5,7 @@
 #include "oci/extract.hpp"
 #include "tests/support/curl_package_fetcher.hpp"
 #include "tests/support/host_usr_sandbox.hpp"
+#include "tests/support/recorded_events.hpp"
 #include "tests/support/tools.hpp"
 
 #include <chrono>
@@ -19,23 +20,6 @@ using namespace dash;
 using namespace dash::builder;
 
 namespace {
-
-class Recorder : public EventSink {
- public:
-  void emit(const Event& event) noexcept override {
-    const std::scoped_lock guard(mutex_);
-    if (const auto* log = std::get_if<StepLog>(&event)) lines_ += log->line + '\n';
-    if (const auto* warning = std::get_if<Warning>(&event)) lines_ += "warning: " + warning->text + '\n';
-  }
-  std::string lines() const {
-    const std::scoped_lock guard(mutex_);
-    return lines_;
-  }
-
- private:
-  mutable std::mutex mutex_;
-  std::string lines_;
-};
 
 // Settings of this machine's package index, as cli/ collects them.
 HostSettings host_with_index() {
@@ -57,7 +41,7 @@ struct Build {
   dash::testing::HostUsrSandbox sandbox{home.path(), store.layout(), host};
   dash::testing::CurlPackageFetcher fetcher{host};
   ThreadPool pool{2};
-  Recorder events;
+  dash::testing::RecordedEvents events;
   Workbench bench{store,         sandbox, fetcher, pool, events, host, oci::Compression::parse("zstd"),
                   Network::host, {}};
   PythonRequest request;
@@ -76,7 +60,8 @@ struct Build {
     try {
       return install_python_packages(bench, request);
     } catch (const Error& error) {
-      UNSCOPED_INFO(events.lines());
+      UNSCOPED_INFO(events.log());
+      for (const auto& warning : events.warnings()) UNSCOPED_INFO(warning);
       UNSCOPED_INFO(render(error));
       throw;
     }
@@ -141,7 +126,7 @@ TEST_CASE("what is installed is what pip installs", "[python]") {
   const PythonLayerResult result = build.run();
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
   std::printf("%zu packages in %.1f s\n%s", result.packages.size(), seconds.count(),
-              build.events.lines().c_str());
+              build.events.log().c_str());
   const fs::path ours = build.extract(result, "ours");
 
   // pip works at the real prefix, in a mount namespace of its own, on the bare environment.

@@ -9,9 +9,8 @@
 #include "builder/system/layer_files.hpp"
 #include "builder/system/predeploy.hpp"
 #include "tests/support/host_settings.hpp"
-
-#include <iostream>
-#include <mutex>
+#include "tests/support/no_fetcher.hpp"
+#include "tests/support/recorded_events.hpp"
 
 #include <catch2/catch.hpp>
 
@@ -20,30 +19,6 @@ using namespace dash::builder;
 
 namespace {
 
-class Log : public EventSink {
- public:
-  void emit(const Event& event) noexcept override {
-    if (const auto* log = std::get_if<StepLog>(&event)) {
-      const std::scoped_lock guard(mutex_);
-      text_ += log->line + "\n";
-    }
-  }
-  std::string text() const {
-    const std::scoped_lock guard(mutex_);
-    return text_;
-  }
-
- private:
-  mutable std::mutex mutex_;
-  std::string text_;
-};
-
-class NoFetcher : public PackageFetcher {
-  void fetch(const std::vector<FetchRequest>&, const Progress&, std::stop_token) override {
-    FAIL("nothing is fetched here");
-  }
-};
-
 // A store of its own with everything a step needs.
 struct Build {
   TempDirectory home{"/var/tmp"};
@@ -51,10 +26,10 @@ struct Build {
   Store store{home.path()};
   Snapshots snapshots{store.snapshots(), store.layout()};
   OciSandbox sandbox{snapshots, store.work(), host};
-  NoFetcher fetcher;
+  dash::testing::NoFetcher fetcher;
   ThreadPool pool{2};
-  Log log;
-  Workbench bench{store, sandbox, fetcher, pool, log, host, {}, Network::host, {}};
+  dash::testing::RecordedEvents events;
+  Workbench bench{store, sandbox, fetcher, pool, events, host, {}, Network::host, {}};
 
   // Takes another store's layers.
   void copy_from(const Store& other, const std::vector<oci::Layer>& layers) {
@@ -95,13 +70,14 @@ SharedBase& shared_base() {
 // A build that has the base's layers.
 struct OnBase : Build {
   std::vector<oci::Layer> base = shared_base().image.layers;
+  AppDirectory app{home.path()};  // of no matter: nothing comes from it
   OnBase() { copy_from(shared_base().build.store, base); }
 };
 
-AptInput packages(const std::vector<std::string>& names) {
-  AptInput input;
-  for (const auto& name : names) input.packages.push_back({name, input.packages.size() + 1});
-  return input;
+AptFiles packages(const std::vector<std::string>& names) {
+  AptFiles files;
+  for (const auto& name : names) files.packages.push_back({files.packages.size() + 1, name});
+  return files;
 }
 
 }  // namespace
@@ -145,12 +121,13 @@ TEST_CASE("system packages become a layer that is the same in every store") {
   std::vector<oci::Layer> made;
   for (int i = 0; i < 2; ++i) {
     OnBase build;
-    made.push_back(install_system_packages(build.bench, build.base, packages({"libpq-dev"}), "apt"));
+    made.push_back(
+        install_system_packages(build.bench, build.base, build.app, packages({"libpq-dev"}), "apt"));
     auto layers = build.base;
     layers.push_back(made.back());
     CHECK(build.output(layers, "pg_config --version; ls /var/lib/apt/lists /var/log/apt") ==
           build.output(layers, "pg_config --version; echo /var/lib/apt/lists: ; echo; echo /var/log/apt:"));
-    CHECK(contains(build.log.text(), "Setting up libpq-dev"));
+    CHECK(contains(build.events.log(), "Setting up libpq-dev"));
   }
   CHECK(made[0] == made[1]);
 }
@@ -161,10 +138,10 @@ TEST_CASE("the apt files are applied") {
   input.conf = "APT::Install-Suggests \"false\";\n";
   input.env = "export FROM_APT_ENV=yes\n";
   input.preferences = "Package: tree\nPin: release *\nPin-Priority: -1\n";
-  input.debconf = {{"tzdata tzdata/Areas select Etc", 1}};
+  input.debconf = {{1, "tzdata tzdata/Areas select Etc"}};
   SECTION("preferences can forbid a package") {
     try {
-      install_system_packages(build.bench, build.base, input, "apt");
+      install_system_packages(build.bench, build.base, build.app, input, "apt");
       FAIL("tree was installed");
     } catch (const Error& error) {
       CHECK(error.code() == ErrorCode::invalid_input);
@@ -174,7 +151,7 @@ TEST_CASE("the apt files are applied") {
   SECTION("configuration and preferences stay in the image, the rest does not") {
     input.packages.pop_back();
     auto layers = build.base;
-    layers.push_back(install_system_packages(build.bench, layers, input, "apt"));
+    layers.push_back(install_system_packages(build.bench, layers, build.app, input, "apt"));
     CHECK(build.output(layers,
                        "hello -g hi; cat /etc/apt/apt.conf.d/99dokku-apt; ls /etc/apt/preferences.d; "
                        "grep -r FROM_APT_ENV /etc || true") ==
@@ -183,7 +160,7 @@ TEST_CASE("the apt files are applied") {
   SECTION("apt-sources-list replaces the sources during the installation only") {
     input = packages({"hello"});
     input.sources_list = "# none\n";
-    CHECK_THROWS_WITH(install_system_packages(build.bench, build.base, input, "apt"),
+    CHECK_THROWS_WITH(install_system_packages(build.bench, build.base, build.app, input, "apt"),
                       "apt-packages:1: no package source has 'hello'");
   }
 }
@@ -191,7 +168,8 @@ TEST_CASE("the apt files are applied") {
 TEST_CASE("an unknown package is named with its line") {
   OnBase build;
   try {
-    install_system_packages(build.bench, build.base, packages({"hello", "no-such-package=1.0"}), "apt");
+    install_system_packages(build.bench, build.base, build.app, packages({"hello", "no-such-package=1.0"}),
+                            "apt");
     FAIL("it was installed");
   } catch (const Error& error) {
     CHECK(error.code() == ErrorCode::invalid_input);
@@ -211,9 +189,9 @@ TEST_CASE("a toolchain is installed once and never part of a layer") {
   command.argv = {"bash", "-c",
                   "echo 'int main(void) { return 7; }' >/tmp/a.c; gcc -o /tmp/a /tmp/a.c; /tmp/a"};
   CHECK(build.sandbox.run(command, {}).exit_code == 7);
-  const auto lines = build.log.text().size();
+  const auto lines = build.events.log().size();
   CHECK(install_toolchain(build.bench, build.snapshots, build.base, tools, "python") == tree);
-  CHECK(build.log.text().size() == lines);
+  CHECK(build.events.log().size() == lines);
 }
 
 TEST_CASE("predeploy") {
@@ -233,7 +211,7 @@ TEST_CASE("predeploy") {
               layers,
               "cat /etc/made; stat -c %u:%g /app/data /app/data/x; ls /tmp; grep -c db /etc/hosts || true") ==
           "hello /app /app\n32767:32767\n32767:32767\n0\n");
-    CHECK(contains(build.log.text(), "live\n"));
+    CHECK(contains(build.events.log(), "live\n"));
   }
   SECTION("a failure says what failed, with its output") {
     try {

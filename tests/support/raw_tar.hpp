@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-namespace dash::test {
+namespace dash::testing {
 
 struct RawEntry {
   std::string name;
@@ -108,4 +108,4 @@ class RawTar {
   std::string bytes_;
 };
 
-}  // namespace dash::test
+}  // namespace dash::testing

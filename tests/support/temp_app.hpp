@@ -1,16 +1,13 @@
-// A throw-away app directory for tests, and the text of an error that some code must throw.
+// A throw-away app directory for tests.
 #pragma once
 
-#include "base/error.hpp"
 #include "base/file.hpp"
 #include "builder/app/app_directory.hpp"
 
 #include <string>
 #include <string_view>
 
-#include <catch2/catch.hpp>
-
-namespace dash::test {
+namespace dash::testing {
 
 class TempApp {
  public:
@@ -46,15 +43,4 @@ class TempApp {
   TempDirectory directory_;
 };
 
-// "CODE: MESSAGE | HINT" of the Error that `body` throws; "no error" when it throws none.
-template <class Body>
-std::string error_of(Body&& body) {
-  try {
-    body();
-  } catch (const Error& error) {
-    return std::string(to_string(error.code())) + ": " + error.message() + " | " + error.hint();
-  }
-  return "no error";
-}
-
-}  // namespace dash::test
+}  // namespace dash::testing

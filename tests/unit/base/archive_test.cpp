@@ -3,8 +3,8 @@
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "base/text.hpp"
-#include "tests/support/commands.hpp"
 #include "tests/support/raw_tar.hpp"
+#include "tests/support/tools.hpp"
 
 #include <stdexcept>
 
@@ -12,9 +12,9 @@
 
 using namespace dash;
 using Catch::Matchers::Contains;
-using dash::test::RawTar;
-using dash::test::run;
-using dash::test::shell;
+using dash::testing::RawTar;
+using dash::testing::run_script;
+using dash::testing::run_tool;
 using Format = ArchiveReader::Format;
 
 namespace {
@@ -41,18 +41,18 @@ std::string summary(const std::string& bytes, Format format) {
 TEST_CASE("tars of every kind and compression") {
   const TempDirectory base("/tmp");
   const auto in = concat("cd ", base.path().string(), "; ");
-  shell(in + "mkdir d; printf hello > d/f; ln d/f d/h; ln -s f d/s; mkfifo d/p");
+  run_script(in + "mkdir d; printf hello > d/f; ln d/f d/h; ln -s f d/s; mkfifo d/p");
   for (const char* format : {"v7", "ustar", "gnu", "pax", "posix"}) {
-    if (std::string_view(format) == "v7") shell(in + "rm d/p");
+    if (std::string_view(format) == "v7") run_script(in + "rm d/p");
     for (const char* compress : {"", "--gzip", "--zstd", "--xz", "--bzip2"}) {
-      shell(concat(in, "tar --sort=name --format=", format, ' ', compress, " -cf t d"));
+      run_script(concat(in, "tar --sort=name --format=", format, ' ', compress, " -cf t d"));
       FileSource source(base.path() / "t");
       INFO(format << compress);
       CHECK(summary(source, Format::tar) == (std::string_view(format) == "v7"
                                                  ? "d/ 1\nd/f 0 hello\nd/h 3 -> d/f\nd/s 2 -> f\n"
                                                  : "d/ 1\nd/f 0 hello\nd/h 3 -> d/f\nd/p 6\nd/s 2 -> f\n"));
     }
-    if (std::string_view(format) == "v7") shell(in + "mkfifo d/p");
+    if (std::string_view(format) == "v7") run_script(in + "mkfifo d/p");
   }
 }
 
@@ -106,9 +106,9 @@ TEST_CASE("content may be read in part, or not, or by seeking past it") {
 TEST_CASE("sparse files read with their holes") {
   const TempDirectory base("/tmp");
   for (const char* format : {"gnu", "pax"}) {
-    shell(concat("cd ", base.path().string(),
-                 "; rm -f s; truncate -s 3M s; printf mid | dd of=s bs=1 seek=1M conv=notrunc ",
-                 "2>/dev/null; tar -S --format=", format, " -cf t s"));
+    run_script(concat("cd ", base.path().string(),
+                      "; rm -f s; truncate -s 3M s; printf mid | dd of=s bs=1 seek=1M conv=notrunc ",
+                      "2>/dev/null; tar -S --format=", format, " -cf t s"));
     FileSource source(base.path() / "t");
     ArchiveReader reader(source, Format::tar, "t");
     const auto entry = reader.next();
@@ -123,16 +123,16 @@ TEST_CASE("sparse files read with their holes") {
 
 TEST_CASE("zip and ar") {
   const TempDirectory base("/tmp");
-  run({"python3", "-c", R"py(
+  run_tool({"python3", "-c", R"py(
 import sys, zipfile
 with zipfile.ZipFile(sys.argv[1], "w", zipfile.ZIP_DEFLATED) as z:
     z.writestr("pkg/ünï.py", "x" * 1000)
     z.writestr("stored", "s", zipfile.ZIP_STORED)
 )py",
-       (base.path() / "z").string()});
+            (base.path() / "z").string()});
   FileSource zip(base.path() / "z");
   CHECK(summary(zip, Format::zip) == "pkg/ünï.py 0 " + std::string(1000, 'x') + "\nstored 0 s\n");
-  shell(concat(
+  run_script(concat(
       "cd ", base.path().string(),
       "; printf 2.0 > debian-binary; printf ccc > control.tar; ar rc a.deb debian-binary control.tar"));
   FileSource ar(base.path() / "a.deb");

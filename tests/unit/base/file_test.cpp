@@ -2,7 +2,7 @@
 
 #include "base/error.hpp"
 #include "base/text.hpp"
-#include "tests/support/commands.hpp"
+#include "tests/support/tools.hpp"
 
 #include <catch2/catch.hpp>
 #include <fcntl.h>
@@ -12,14 +12,14 @@
 
 using namespace dash;
 using Catch::Matchers::Contains;
-using dash::test::run;
-using dash::test::shell;
+using dash::testing::run_script;
+using dash::testing::run_tool;
 
 namespace {
 struct Place {
   TempDirectory base{"/tmp"};
   fs::path at(const std::string& name) const { return base.path() / name; }
-  std::string list() const { return run({"ls", "-A", base.path().string()}); }
+  std::string list() const { return run_tool({"ls", "-A", base.path().string()}); }
 };
 
 mode_t mode_of(const fs::path& path) {
@@ -91,7 +91,7 @@ TEST_CASE("directories are made with their parents") {
 
 TEST_CASE("trees are removed, links are not followed") {
   const Place place;
-  shell(concat("cd ", place.base.path().string(), R"sh(
+  run_script(concat("cd ", place.base.path().string(), R"sh(
 mkdir -p tree/a/b outside; echo x > outside/keep; echo x > tree/a/f
 ln -s ../outside tree/link; ln -s /nowhere tree/dangling; mkfifo tree/pipe
 )sh"));
@@ -109,7 +109,7 @@ ln -s ../outside tree/link; ln -s /nowhere tree/dangling; mkfifo tree/pipe
 
 TEST_CASE("trees without permissions are removed by their owner") {
   const Place place;
-  shell(concat("cd ", place.base.path().string(), R"sh(
+  run_script(concat("cd ", place.base.path().string(), R"sh(
 mkdir -p tree/none/in tree/readonly; touch tree/readonly/f tree/none/in/f
 chmod 000 tree/none/in tree/none; chmod 555 tree/readonly tree; chown -R 65534:65534 .
 )sh"));
@@ -173,8 +173,8 @@ TEST_CASE("locks exclude as they say") {
     REQUIRE(exclusive);
     CHECK_FALSE(FileLock::try_acquire(path, Kind::shared));
     // Other programs see it too, and children don't keep it.
-    CHECK_THROWS(run({"flock", "-n", path.string(), "true"}));
+    CHECK_THROWS(run_tool({"flock", "-n", path.string(), "true"}));
   }
-  run({"flock", "-n", path.string(), "true"});
+  run_tool({"flock", "-n", path.string(), "true"});
   CHECK_THROWS_WITH(FileLock::acquire(place.at("no/lock"), Kind::shared), Contains("cannot open"));
 }

@@ -2,7 +2,7 @@
 
 #include "base/error.hpp"
 #include "base/file.hpp"
-#include "tests/support/commands.hpp"
+#include "tests/support/tools.hpp"
 
 #include <chrono>
 #include <csignal>
@@ -15,7 +15,7 @@
 
 using namespace dash;
 using Catch::Matchers::Contains;
-using dash::test::tool_environment;
+using dash::testing::tool_environment;
 using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
@@ -90,10 +90,10 @@ TEST_CASE("large output is complete, its tail is bounded") {
 }
 
 TEST_CASE("input reaches the program, however much, and its end too") {
-  CHECK(dash::test::run({"cat"}, "hello") == "hello");
+  CHECK(dash::testing::run_tool({"cat"}, "hello") == "hello");
   const std::string large(5'000'000, 'y');
-  CHECK(dash::test::run({"cat"}, large) == large);
-  CHECK(dash::test::run({"cat"}).empty());
+  CHECK(dash::testing::run_tool({"cat"}, large) == large);
+  CHECK(dash::testing::run_tool({"cat"}).empty());
   // A program that does not read it must not end this one by SIGPIPE.
   auto options = script("exec <&-; sleep 0.1; exit 3");
   options.input = large;
@@ -126,7 +126,7 @@ TEST_CASE("environment, directory, program and signal dispositions are exactly w
   CHECK_THROWS_WITH(run_process(options, {}), Contains("(enter the directory): No such file or directory"));
 
   ::signal(SIGPIPE, SIG_IGN);
-  const auto status = dash::test::run({"grep", "SigIgn", "/proc/self/status"});
+  const auto status = dash::testing::run_tool({"grep", "SigIgn", "/proc/self/status"});
   ::signal(SIGPIPE, SIG_DFL);
   CHECK((std::stoull(status.substr(status.find_last_of(" \t") + 1), nullptr, 16) & (1ULL << (SIGPIPE - 1))) ==
         0);
@@ -141,7 +141,7 @@ TEST_CASE("descriptors are inherited only when asked for") {
   options.inherit = {file.get()};
   CHECK(run_process(options, {}).ok());
   CHECK(read_file(base.path() / "f") == "x\n");
-  CHECK(dash::test::run({"ls", "/proc/self/fd"}) == "0\n1\n2\n3\n");
+  CHECK(dash::testing::run_tool({"ls", "/proc/self/fd"}) == "0\n1\n2\n3\n");
 }
 
 TEST_CASE("stopping ends the whole group within a second") {

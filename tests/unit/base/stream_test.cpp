@@ -76,6 +76,10 @@ TEST_CASE("SHA-256 by the vectors of FIPS 180-4") {
   CHECK(to_hex(sha256("abc")) == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
   CHECK(to_hex(sha256("abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq")) ==
         "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1");
+  MemorySource source("--abc");
+  std::vector<std::byte> passed(2);
+  source.read(passed);
+  CHECK(sha256(source) == sha256("abc"));
   Sha256Hasher hasher;
   const std::string block(1000, 'a');
   for (int i = 0; i < 1000; ++i) hasher.update(as_bytes(block));

@@ -1,5 +1,6 @@
 #include "builder/app/app_json.hpp"
 
+#include "tests/support/error_of.hpp"
 #include "tests/support/temp_app.hpp"
 
 #include <string>
@@ -8,7 +9,7 @@
 
 using namespace dash;
 using namespace dash::builder;
-using dash::test::error_of;
+using dash::testing::error_of;
 
 namespace {
 std::string shown(const std::optional<AppScript>& script) {
@@ -39,7 +40,7 @@ TEST_CASE("app.json scripts and their order of precedence", "[app_json]") {
        "postdeploy = b"},
   }));
   CAPTURE(c.text);
-  test::TempApp app;
+  testing::TempApp app;
   app.file("app.json", c.text);
   const auto json = read_app_json(app.open());
   CHECK(shown(json.predeploy) == c.predeploy);
@@ -56,7 +57,7 @@ TEST_CASE("app.json keeps health checks as text", "[app_json]") {
 }
 
 TEST_CASE("an app without app.json has no scripts", "[app_json]") {
-  test::TempApp app;
+  testing::TempApp app;
   CHECK_FALSE(read_app_json(app.open()).predeploy);
 }
 

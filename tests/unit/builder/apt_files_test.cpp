@@ -1,6 +1,7 @@
 #include "builder/app/apt_files.hpp"
 
 #include "base/text.hpp"
+#include "tests/support/error_of.hpp"
 #include "tests/support/temp_app.hpp"
 
 #include <string>
@@ -9,7 +10,7 @@
 
 using namespace dash;
 using namespace dash::builder;
-using dash::test::error_of;
+using dash::testing::error_of;
 using Names = std::vector<std::string>;
 
 namespace {
@@ -123,14 +124,14 @@ TEST_CASE("bad lines of the other apt files; secrets are not shown", "[apt]") {
 }
 
 TEST_CASE("an app without apt files", "[apt]") {
-  test::TempApp app;
+  testing::TempApp app;
   const auto files = read_apt_files(app.open());
   CHECK(files.empty());
   CHECK(files.warnings.empty());
 }
 
 TEST_CASE("all apt files are read, texts with normal line ends", "[apt]") {
-  test::TempApp app;
+  testing::TempApp app;
   app.file("apt-conf", "APT::X \"1\";\r\n")
       .file("apt-env",
             "\xEF\xBB\xBF"
@@ -156,7 +157,7 @@ TEST_CASE("all apt files are read, texts with normal line ends", "[apt]") {
 TEST_CASE("apt leaves change with what counts, not with line ends", "[apt]") {
   ThreadPool pool(2);
   const auto leaves = [&](std::string_view packages, std::string_view deb) {
-    test::TempApp app;
+    testing::TempApp app;
     app.file("apt-packages", packages).file("dpkg-packages/x.deb", kDeb + std::string(deb));
     const auto opened = app.open();
     return apt_leaves(opened, read_apt_files(opened), pool);
@@ -172,24 +173,24 @@ TEST_CASE("apt leaves change with what counts, not with line ends", "[apt]") {
 
 TEST_CASE("misspelt, empty and damaged dpkg-packages", "[apt]") {
   for (const char* name : {"dkpg-package", "dkpg-packages", "dpkg-package"}) {
-    test::TempApp app;
+    testing::TempApp app;
     app.file(std::string(name) + "/a.deb", kDeb);
     const auto files = read_apt_files(app.open());
     CHECK(files.debs == Names{std::string(name) + "/a.deb"});
     CHECK(files.warnings == Names{std::string(name) + "/ is used, but the right name is dpkg-packages/"});
   }
-  test::TempApp empty;
+  testing::TempApp empty;
   empty.file("dpkg-packages/.gitkeep", "");
   CHECK(read_apt_files(empty.open()).empty());
   CHECK(read_apt_files(empty.open()).warnings ==
         Names{"dpkg-packages/ holds no .deb file: nothing is installed from it"});
-  test::TempApp file;
+  testing::TempApp file;
   file.file("dkpg-package", "gcc");
   CHECK(error_of([&] { read_apt_files(file.open()); }) ==
         "invalid_input: dkpg-package is a file, but must be a directory of .deb files | put the .deb files "
         "into a directory "
         "dpkg-packages/; names of packages go to the file apt-packages");
-  test::TempApp lfs;
+  testing::TempApp lfs;
   lfs.file("dpkg-packages/a.deb", "version https://x.example/spec/v1\n");
   CHECK(error_of([&] { read_apt_files(lfs.open()); }) ==
         "invalid_input: dpkg-packages/a.deb is not a Debian package | it is a git-lfs pointer: fetch the "

@@ -6,6 +6,7 @@
 #include "builder/system/change_filter.hpp"
 #include "tests/support/fake_sandbox.hpp"
 #include "tests/support/host_settings.hpp"
+#include "tests/support/no_fetcher.hpp"
 
 #include <catch2/catch.hpp>
 
@@ -15,20 +16,16 @@ using dash::testing::FakeSandbox;
 
 namespace {
 
-class NoFetcher : public PackageFetcher {
-  void fetch(const std::vector<FetchRequest>&, const Progress&, std::stop_token) override {}
-};
-
 struct Build {
   TempDirectory home{"/tmp"};
   HostSettings host = testing::host_settings();
   Store store{home.path()};
   FakeSandbox sandbox{store.work()};
-  NoFetcher fetcher;
+  dash::testing::NoFetcher fetcher;
   ThreadPool pool{1};
   NullEvents events;
   Workbench bench{store, sandbox, fetcher, pool, events, host, {}, Network::host, {}};
-  AptInput input;
+  AptFiles input;
 
   // What the failing script tells: its stage, exit code and output.
   Error failure(const std::string& stage, std::string output, int exit_code = 100) {
@@ -41,7 +38,7 @@ struct Build {
       return result;
     });
     try {
-      install_system_packages(bench, {}, input, "apt");
+      install_system_packages(bench, {}, AppDirectory(home.path()), input, "apt");
     } catch (const Error& error) {
       return error;
     }
@@ -53,8 +50,8 @@ struct Build {
 
 TEST_CASE("failures of the apt script name the file and line to look at") {
   Build build;
-  build.input.packages = {{"curl", 1}, {"libfoo=1.2", 4}};
-  build.input.keys = {{"http://a.example/key", 2}, {"http://b.example/key", 5}};
+  build.input.packages = {{1, "curl"}, {4, "libfoo=1.2"}};
+  build.input.keys = {{2, "http://a.example/key"}, {5, "http://b.example/key"}};
 
   SECTION("an unknown package") {
     const auto error = build.failure("apt-packages", "E: Unable to locate package libfoo\n");
@@ -101,13 +98,11 @@ TEST_CASE("the files of the apt script") {
   write_file_atomic(directory.path() / "a.deb", "A");
   const auto in = directory.path() / "in";
   make_directories(in);
-  AptInput input;
-  CHECK(input.empty());
-  input.packages = {{"a b", 1}, {"$(x)", 2}};
+  AptFiles input;
+  input.packages = {{1, "a b"}, {2, "$(x)"}};
   input.sources_list = "";
-  input.debs = {directory.path() / "b.deb", directory.path() / "a.deb"};
-  CHECK_FALSE(input.empty());
-  write_apt_files(in, input, {"Acquire::Retries \"3\";"}, Recommends::leave_out);
+  input.debs = {"b.deb", "a.deb"};
+  write_apt_files(in, input, directory.path(), {"Acquire::Retries \"3\";"}, Recommends::leave_out);
   CHECK(read_file(in / "apt-packages") == "a b\n$(x)\n");
   CHECK(read_file(in / "apt-sources-list").empty());
   CHECK_FALSE(fs::exists(in / "apt-keys"));

@@ -1,5 +1,6 @@
 #include "builder/app/detection.hpp"
 
+#include "tests/support/error_of.hpp"
 #include "tests/support/temp_app.hpp"
 
 #include <string>
@@ -8,7 +9,7 @@
 
 using namespace dash;
 using namespace dash::builder;
-using dash::test::error_of;
+using dash::testing::error_of;
 using Names = std::vector<std::string>;
 
 TEST_CASE("the buildpack follows from the files in the root", "[detection]") {
@@ -37,7 +38,7 @@ TEST_CASE("the buildpack follows from the files in the root", "[detection]") {
        {"Dockerfile is not used: the app is built by its requirements.txt",
         ".buildpacks is not used: the app is built by its requirements.txt"}},
   }));
-  test::TempApp app;
+  testing::TempApp app;
   for (const auto& name : c.files) app.file(name, "");
   const auto detection = detect_buildpack(app.open());
   CHECK(detection.rule() == c.rule);
@@ -91,13 +92,13 @@ TEST_CASE("apps without a buildpack", "[detection]") {
        "requirements.txt "
        "with the app's packages, one per line, for example \"dash==3.2.0\""},
   }));
-  test::TempApp app;
+  testing::TempApp app;
   for (const auto& name : c.files) app.file(name, "");
   CHECK(app.neutral(error_of([&] { detect_buildpack(app.open()); })) == c.error);
 }
 
 TEST_CASE("an app directory that is none", "[detection]") {
-  test::TempApp app;
+  testing::TempApp app;
   app.file("x", "");
   CHECK(app.neutral(error_of([&] { AppDirectory(app.path() / "y"); })) ==
         "not_found: there is no directory APP/y | give the directory that holds the app's source");

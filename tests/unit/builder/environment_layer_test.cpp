@@ -5,6 +5,8 @@
 #include "oci/extract.hpp"
 #include "tests/support/fake_sandbox.hpp"
 #include "tests/support/host_settings.hpp"
+#include "tests/support/no_fetcher.hpp"
+#include "tests/support/recorded_events.hpp"
 #include "tests/support/tools.hpp"
 #include "tests/support/zip_fixture.hpp"
 
@@ -17,29 +19,14 @@ using dash::testing::ZipFixtureEntry;
 
 namespace {
 
-class NoFetcher : public PackageFetcher {
- public:
-  void fetch(const std::vector<FetchRequest>&, const Progress&, std::stop_token) override {
-    throw Error(ErrorCode::internal, "the test fetches nothing");
-  }
-};
-
-class Warnings : public EventSink {
- public:
-  void emit(const Event& event) noexcept override {
-    if (const auto* warning = std::get_if<Warning>(&event)) texts.push_back(warning->text);
-  }
-  std::vector<std::string> texts;
-};
-
 struct Fixture {
   TempDirectory home = dash::testing::make_temp_directory();
   HostSettings host = dash::testing::host_settings();
   Store store{home.path() / "store"};
   dash::testing::FakeSandbox sandbox{home.path()};
-  NoFetcher fetcher;
+  dash::testing::NoFetcher fetcher;
   ThreadPool pool{2};
-  Warnings events;
+  dash::testing::RecordedEvents events;
   Workbench bench{store,         sandbox, fetcher, pool, events, host, oci::Compression::parse("zstd"),
                   Network::none, {}};
   InstallScheme scheme;
@@ -70,7 +57,7 @@ struct Fixture {
   oci::Layer write(const std::vector<InstalledDistribution>& distributions,
                    const std::vector<Bytecode>& bytecode = {}) {
     return write_environment_layer(
-        bench, {"python-packages", scheme, distributions, bytecode, EnvironmentLayer::Skeleton::yes, 32767});
+        bench, {"python-packages", scheme, distributions, bytecode, EnvironmentLayer::Skeleton::yes});
   }
 
   fs::path extract(const oci::Layer& layer) {
@@ -116,7 +103,7 @@ TEST_CASE("environment layer: of two packages with one file the later one wins, 
       fixture.write({fixture.distribution("one", {{.path = "same.py", .content = "1"}}),
                      fixture.distribution("two", {{.path = "same.py", .content = "2"}})});
   CHECK(read_file(fixture.extract(layer) / "lib/python3.11/site-packages/same.py") == "2");
-  CHECK(fixture.events.texts ==
+  CHECK(fixture.events.warnings() ==
         std::vector<std::string>{
             "/app/.heroku/python/lib/python3.11/site-packages/same.py of one 1 is replaced by the "
             "one of two 1"});

@@ -2,6 +2,7 @@
 
 #include "base/text.hpp"
 #include "builder/app/glob.hpp"
+#include "tests/support/error_of.hpp"
 #include "tests/support/temp_app.hpp"
 
 #include <string>
@@ -10,7 +11,7 @@
 
 using namespace dash;
 using namespace dash::builder;
-using dash::test::error_of;
+using dash::testing::error_of;
 
 namespace {
 

@@ -1,5 +1,6 @@
 #include "builder/app/procfile.hpp"
 
+#include "tests/support/error_of.hpp"
 #include "tests/support/temp_app.hpp"
 
 #include <string>
@@ -9,7 +10,7 @@
 
 using namespace dash;
 using namespace dash::builder;
-using dash::test::error_of;
+using dash::testing::error_of;
 
 namespace {
 
@@ -115,7 +116,7 @@ TEST_CASE("the Procfile is found by type", "[procfile]") {
 }
 
 TEST_CASE("the app's Procfile", "[procfile]") {
-  test::TempApp app;
+  testing::TempApp app;
   CHECK(app.neutral(error_of([&] { read_procfile(app.open()); })) ==
         "invalid_input: there is no Procfile in APP | add a file Procfile with a line like \"web: gunicorn "
         "app:server\" "
@@ -131,18 +132,18 @@ TEST_CASE("the app's Procfile", "[procfile]") {
 }
 
 TEST_CASE("a Procfile that is a directory or leads out of the app is an error", "[procfile]") {
-  test::TempApp app;
+  testing::TempApp app;
   app.directory("Procfile");
   CHECK(error_of([&] { read_procfile(app.open()); }) ==
         "invalid_input: Procfile is a directory, but a file of that name is expected | rename or remove "
         "Procfile");
-  test::TempApp other;
+  testing::TempApp other;
   other.link("Procfile", "/etc/passwd");
   CHECK(error_of([&] { read_procfile(other.open()); }) ==
         "invalid_input: 'Procfile' leads out of the app directory | copy what it points at into the app: an "
         "image can "
         "only be made of the app's own files");
-  test::TempApp inside;
+  testing::TempApp inside;
   inside.file("config/Procfile", "web: a\n").link("Procfile", "config/Procfile");
   CHECK(read_procfile(inside.open()).entries().size() == 1);
 }

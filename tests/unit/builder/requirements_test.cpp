@@ -2,6 +2,7 @@
 
 #include "base/text.hpp"
 #include "builder/app/requirements_syntax.hpp"
+#include "tests/support/error_of.hpp"
 #include "tests/support/temp_app.hpp"
 
 #include <string>
@@ -10,7 +11,7 @@
 
 using namespace dash;
 using namespace dash::builder;
-using dash::test::error_of;
+using dash::testing::error_of;
 using Names = std::vector<std::string>;
 
 namespace {
@@ -152,7 +153,7 @@ TEST_CASE("variables and hashes are noticed", "[requirements]") {
 }
 
 TEST_CASE("a requirements file and what it reaches", "[requirements]") {
-  test::TempApp app;
+  testing::TempApp app;
   app.file("requirements.txt",
            "-r requirements/base.txt\n-c limits.txt\n./pkg/\n-e .\n./wheels/x.whl\nDash\n--extra-index-url "
            "https://e.example/s\n");
@@ -210,7 +211,7 @@ TEST_CASE("what requirements files can't reach", "[requirements]") {
       {"./escape/x.whl", "requirements.txt:1: './escape/x.whl' is outside of the app directory"},
   }));
   CAPTURE(c.text);
-  test::TempApp app;
+  testing::TempApp app;
   app.file("requirements.txt", c.text).file("sub/b.txt", "-c /etc/hosts").link("escape", "/etc");
   CHECK(error_of([&] { collect_requirements(app.open(), "requirements.txt"); }) ==
         "invalid_input: " + std::string(c.error) + outside);
@@ -253,7 +254,7 @@ TEST_CASE("missing files, cycles and directories that are no package", "[require
        "the build, or write the path itself"},
   }));
   CAPTURE(c.text);
-  test::TempApp app;
+  testing::TempApp app;
   app.file("requirements.txt", c.text).file("sub/loop.txt", "\n-r ../requirements.txt").file("sub/y.whl", "");
   app.file("sub/local.txt", "./y.whl");
   CHECK(error_of([&] { collect_requirements(app.open(), "requirements.txt"); }) ==
@@ -261,7 +262,7 @@ TEST_CASE("missing files, cycles and directories that are no package", "[require
 }
 
 TEST_CASE("variables in local paths, and a missing root file", "[requirements]") {
-  test::TempApp app;
+  testing::TempApp app;
   CHECK(app.neutral(error_of([&] { collect_requirements(app.open(), "requirements.txt"); })) ==
         "invalid_input: there is no requirements.txt in APP | add the file, with the app's packages, one per "
         "line");

@@ -1,5 +1,6 @@
 #include "builder/app/conda_runtime.hpp"
 #include "builder/app/runtime_txt.hpp"
+#include "tests/support/error_of.hpp"
 #include "tests/support/temp_app.hpp"
 
 #include <string>
@@ -8,7 +9,7 @@
 
 using namespace dash;
 using namespace dash::builder;
-using dash::test::error_of;
+using dash::testing::error_of;
 
 TEST_CASE("runtime.txt names a minor or a patch version", "[runtime]") {
   struct Case {
@@ -71,7 +72,7 @@ TEST_CASE("an interpreter answers a request", "[runtime]") {
 }
 
 TEST_CASE("runtime.txt of an app", "[runtime]") {
-  test::TempApp app;
+  testing::TempApp app;
   CHECK_FALSE(read_runtime_txt(app.open()));
   app.file("runtime.txt", "python-3.11\r\n");
   CHECK(read_runtime_txt(app.open()) == PythonVersionRequest{3, 11, std::nullopt});
@@ -123,7 +124,7 @@ TEST_CASE("a bad conda-runtime.txt is refused with its reason", "[runtime]") {
 }
 
 TEST_CASE("conda-runtime.txt: default, empty, two lines", "[runtime]") {
-  test::TempApp app;
+  testing::TempApp app;
   CHECK(read_conda_runtime(app.open()) ==
         CondaRuntime{"Miniconda3-4.5.12", "4.5.12", CondaRuntime::Origin::standard});
   CHECK(error_of([] { parse_conda_runtime("\n"); }) ==

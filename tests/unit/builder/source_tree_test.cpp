@@ -1,5 +1,6 @@
 #include "builder/app/source_tree.hpp"
 
+#include "tests/support/error_of.hpp"
 #include "tests/support/temp_app.hpp"
 
 #include <string>
@@ -14,7 +15,7 @@
 
 using namespace dash;
 using namespace dash::builder;
-using dash::test::error_of;
+using dash::testing::error_of;
 
 namespace {
 
@@ -30,12 +31,12 @@ std::string shown(const SourceTree& tree) {
   return out;
 }
 
-SourceTree scan(const test::TempApp& app) {
+SourceTree scan(const testing::TempApp& app) {
   const auto opened = app.open();
   return SourceTree::scan(opened, IgnoreRules::read(opened));
 }
 
-std::string digest(const test::TempApp& app, unsigned threads = 2) {
+std::string digest(const testing::TempApp& app, unsigned threads = 2) {
   ThreadPool pool(threads);
   return to_hex(scan(app).digest(app.open(), pool));
 }
@@ -43,7 +44,7 @@ std::string digest(const test::TempApp& app, unsigned threads = 2) {
 }  // namespace
 
 TEST_CASE("the source tree lists what belongs to the app, sorted by bytes", "[source_tree]") {
-  test::TempApp app;
+  testing::TempApp app;
   app.file("app.py", "")
       .file("a/b", "")
       .file("a-b", "")
@@ -63,7 +64,7 @@ TEST_CASE("the source tree lists what belongs to the app, sorted by bytes", "[so
 }
 
 TEST_CASE("ignored files are not part of the source tree", "[source_tree]") {
-  test::TempApp app;
+  testing::TempApp app;
   app.file(".slugignore", "*.psd\n/docs/\n").file(".dockerignore", "*\n!app.py\n!data/keep\n!x.psd\n!docs\n");
   app.file("app.py", "")
       .file("Procfile", "web: a")
@@ -94,7 +95,7 @@ TEST_CASE("symbolic links out of the app are refused", "[source_tree]") {
                                         {"data", "x/y/up/../secret", " over another link"},
                                         {"data", "/"}}));
   CAPTURE(c.name, c.target);
-  test::TempApp app;
+  testing::TempApp app;
   app.link("x/y/up", "../..").link(c.name, c.target);
   make_directories(app.path().parent_path() / "secret");
   CHECK(error_of([&] { scan(app); }) ==
@@ -106,7 +107,7 @@ TEST_CASE("symbolic links out of the app are refused", "[source_tree]") {
 }
 
 TEST_CASE("of two links in a row the one that leads out is named", "[source_tree]") {
-  test::TempApp app;
+  testing::TempApp app;
   app.link("bin/python", "python3").link("bin/python3", "/usr/bin/python3");
   CHECK(error_of([&] { scan(app); }) ==
         "invalid_input: the symbolic link 'bin/python3' leads out of the app: its target is "
@@ -115,7 +116,7 @@ TEST_CASE("of two links in a row the one that leads out is named", "[source_tree
 }
 
 TEST_CASE("sockets, pipes and devices are refused", "[source_tree]") {
-  test::TempApp app;
+  testing::TempApp app;
   const auto path = (app.path() / "x").string();
   const std::string rest =
       ", but the image can only hold files, directories and symbolic links | remove it, or name it in "
@@ -139,7 +140,7 @@ TEST_CASE("sockets, pipes and devices are refused", "[source_tree]") {
 }
 
 TEST_CASE("what can't be read is named", "[source_tree]") {
-  test::TempApp app;
+  testing::TempApp app;
   app.file("Procfile", "web: a", 0).directory("secret");
   REQUIRE(::chmod(app.path().c_str(), 0755) == 0);
   REQUIRE(::chmod(app.path().parent_path().c_str(), 0755) == 0);
@@ -156,14 +157,14 @@ TEST_CASE("what can't be read is named", "[source_tree]") {
 }
 
 TEST_CASE("the digest depends on path, kind, execute bit and content only", "[source_tree]") {
-  const auto make = [](test::TempApp& app) {
+  const auto make = [](testing::TempApp& app) {
     app.file("b/x", "1").file("a", "2").file("run", "3", 0755).link("l", "a").directory("e");
   };
-  test::TempApp first;
+  testing::TempApp first;
   make(first);
   const auto base = digest(first);
   SECTION("another place, order of creation, modes, times, threads") {
-    test::TempApp second;
+    testing::TempApp second;
     second.directory("e").link("l", "a").file("run", "3", 0700).file("a", "2", 0600).file("b/x", "1");
     REQUIRE(::chmod((second.path() / "b").c_str(), 0700) == 0);
     const timespec times[2] = {{1, 0}, {1, 0}};
@@ -200,7 +201,7 @@ TEST_CASE("the digest depends on path, kind, execute bit and content only", "[so
 }
 
 TEST_CASE("many files are hashed alike with any number of threads", "[source_tree]") {
-  test::TempApp app;
+  testing::TempApp app;
   for (int i = 0; i < 300; ++i)
     app.file("f" + std::to_string(i), std::string(static_cast<std::size_t>(i) * 97, 'x'));
   app.file("large", std::string(std::size_t{9} << 20, 'y'));
@@ -209,7 +210,7 @@ TEST_CASE("many files are hashed alike with any number of threads", "[source_tre
 }
 
 TEST_CASE("a file that changes between scan and digest is an error", "[source_tree]") {
-  test::TempApp app;
+  testing::TempApp app;
   app.file("a", "1");
   const auto opened = app.open();
   const auto tree = SourceTree::scan(opened, IgnoreRules());
@@ -224,7 +225,7 @@ TEST_CASE("a file that changes between scan and digest is an error", "[source_tr
 }
 
 TEST_CASE("scans and digests can be stopped", "[source_tree]") {
-  test::TempApp app;
+  testing::TempApp app;
   app.file("a", "1");
   const auto opened = app.open();
   ThreadPool pool(1);

@@ -1,6 +1,7 @@
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "base/text.hpp"
+#include "builder/package_name.hpp"
 #include "builder/python/collect_wheels.hpp"
 #include "builder/python/tags.hpp"
 
@@ -73,7 +74,7 @@ TEST_CASE("tags: wheel names") {
   for (const auto* bad :
        {"x.whl", "a-1-py3-none-any.zip", "a-1-b-py3-none-any.whl", "a--py3-none-any.whl", ""})
     CHECK_FALSE(WheelName::parse(bad));
-  CHECK(normalized_name("Dash_Table..X-") == "dash-table-x");
+  CHECK(normal_package_name("Dash_Table..X-") == "dash-table-x");
 }
 
 TEST_CASE("tags: the best wheel is chosen") {

@@ -3,8 +3,8 @@
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "oci/blob_store.hpp"
-#include "tests/support/commands.hpp"
 #include "tests/support/raw_tar.hpp"
+#include "tests/support/tools.hpp"
 
 #include <array>
 #include <clocale>
@@ -21,10 +21,10 @@
 using namespace dash;
 using namespace dash::oci;
 using Catch::Matchers::Contains;
-using dash::test::RawEntry;
-using dash::test::RawTar;
-using dash::test::run;
-using dash::test::shell;
+using dash::testing::RawEntry;
+using dash::testing::RawTar;
+using dash::testing::run_script;
+using dash::testing::run_tool;
 using Whiteouts = ExtractOptions::Whiteouts;
 
 namespace {
@@ -80,7 +80,7 @@ struct Sandbox {
   }
   // Every path, sorted.
   std::string list() const {
-    return shell(concat("cd ", root.string(), "; find . -mindepth 1 -printf '%P\n' | sort"));
+    return run_script(concat("cd ", root.string(), "; find . -mindepth 1 -printf '%P\n' | sort"));
   }
   bool is_whiteout(const fs::path& path) const {
     const auto info = stat(path);
@@ -88,8 +88,8 @@ struct Sandbox {
   }
   // Nothing came into being next to the root, and the victim is as it was.
   void check_outside() const {
-    CHECK(run({"ls", "-A", base.path().string()}) == "outside\nroot\n");
-    CHECK(run({"ls", "-A", outside.string()}) == "victim\n");
+    CHECK(run_tool({"ls", "-A", base.path().string()}) == "outside\nroot\n");
+    CHECK(run_tool({"ls", "-A", outside.string()}) == "victim\n");
     CHECK(read_file(outside / "victim") == "precious");
     struct stat info {};
     REQUIRE(::stat((outside / "victim").c_str(), &info) == 0);
@@ -99,7 +99,7 @@ struct Sandbox {
 };
 
 std::string compress(const char* program, const std::string& bytes) {
-  return run({program, "-c"}, bytes);
+  return run_tool({program, "-c"}, bytes);
 }
 
 }  // namespace
@@ -468,11 +468,11 @@ TEST_CASE("whiteouts remove what lower layers had") {
   }
   SECTION("opaque root") {
     box.extract(RawTar().file("./.wh..wh..opq", "").file("only", "o"));
-    CHECK(run({"ls", "-A", box.root.string()}) == "only\n");
+    CHECK(run_tool({"ls", "-A", box.root.string()}) == "only\n");
   }
   SECTION("other files of aufs have no meaning") {
     box.extract(RawTar().directory(".wh..wh.plnk").file(".wh..wh.plnk/1.2", "x").file(".wh..wh.aufs", "y"));
-    CHECK(run({"ls", "-A", box.root.string()}) == "d\nplain\n");
+    CHECK(run_tool({"ls", "-A", box.root.string()}) == "d\nplain\n");
   }
 }
 
@@ -543,11 +543,11 @@ TEST_CASE("overlay mode says the same to overlayfs") {
     const auto merged = box.base.path() / "merged";
     make_directories(merged);
     const auto list = "find . -mindepth 1 -printf '%P %y %m %U %G\\n' | sort";
-    shell("mount -t overlay overlay -o ro,lowerdir=" + high.root.string() + ":" + low.root.string() + " " +
-          merged.string());
-    const auto seen = shell("cd " + merged.string() + "; " + list);
-    shell("umount " + merged.string());
-    CHECK(seen == shell("cd " + flat.root.string() + "; " + list));
+    run_script("mount -t overlay overlay -o ro,lowerdir=" + high.root.string() + ":" + low.root.string() +
+               " " + merged.string());
+    const auto seen = run_script("cd " + merged.string() + "; " + list);
+    run_script("umount " + merged.string());
+    CHECK(seen == run_script("cd " + flat.root.string() + "; " + list));
   }
 }
 
@@ -617,7 +617,7 @@ TEST_CASE("an empty layer and only zeros are layers without entries") {
   box.extract(std::string());
   box.extract(RawTar());
   box.extract(compress("gzip", RawTar().finish()));
-  CHECK(run({"ls", "-A", box.root.string()}).empty());
+  CHECK(run_tool({"ls", "-A", box.root.string()}).empty());
 }
 
 TEST_CASE("extraction stops on request and refuses a missing directory") {
@@ -650,7 +650,7 @@ namespace {
 
 // A tree with everything that tar can carry.
 void make_sample_tree(const fs::path& tree) {
-  shell(concat("mkdir -p ", tree.string(), "; cd ", tree.string(), R"sh(
+  run_script(concat("mkdir -p ", tree.string(), "; cd ", tree.string(), R"sh(
 mkdir -p usr/lib/deep/er usr/bin var/empty 'name with space'; chmod 1777 var; chmod 2755 usr/lib
 ln -s usr/lib lib; ln -s /usr/bin bin; ln -s nowhere dangling
 head -c 3000000 /dev/urandom > usr/lib/big; : > usr/lib/empty; echo hi > 'name with space/ünï-cødé'
@@ -665,7 +665,7 @@ find . -exec touch -h -d @1234567890 {} + ; touch -d @987654321 usr/lib
 
 // Everything about a tree, one line per entry; attributes last.
 std::string describe(const fs::path& tree) {
-  return shell(concat("cd ", tree.string(), R"sh(
+  return run_script(concat("cd ", tree.string(), R"sh(
 find . -mindepth 1 -printf '%P|%y|%m|%U:%G|%T@|%n|%l|' \( -type d -printf '\n' -o -printf '%s\n' \) | sort
 find . -type f -print0 | sort -z | xargs -0 sha256sum
 stat -c '%n %t %T' dev
@@ -673,7 +673,7 @@ stat -c '%n %t %T' dev
 }
 
 std::string describe_xattrs(const fs::path& tree) {
-  return run({"python3", "-c", R"py(
+  return run_tool({"python3", "-c", R"py(
 import os, sys
 for where, directories, files in os.walk(os.fsencode(sys.argv[1])):
     for name in sorted(directories + files):
@@ -682,7 +682,7 @@ for where, directories, files in os.walk(os.fsencode(sys.argv[1])):
             if key != "security.selinux":
                 print(name, key, os.getxattr(path, key, follow_symlinks=False))
 )py",
-              tree.string()});
+                   tree.string()});
 }
 
 }  // namespace
@@ -693,20 +693,20 @@ TEST_CASE("real trees come out as GNU tar and umoci have them") {
   make_sample_tree(base / "tree");
   const std::string format = GENERATE("gnu", "pax", "gnu --sparse", "pax --sparse");
   const bool pax = format.starts_with("pax");
-  shell(concat("cd ", base.string(), "; tar --format=", format, pax ? " --xattrs --xattrs-include='*'" : "",
-               " --numeric-owner -C tree -cf layer.tar ."));
+  run_script(concat("cd ", base.string(), "; tar --format=", format,
+                    pax ? " --xattrs --xattrs-include='*'" : "", " --numeric-owner -C tree -cf layer.tar ."));
   FileSource source(base / "layer.tar");
   extract_layer(source, box.root, "layer.tar");
   CHECK(describe(box.root) == describe(base / "tree"));
   CHECK(describe_xattrs(box.root) == (pax ? describe_xattrs(base / "tree") : ""));
 
-  shell(concat("cd ", base.string(), R"sh(
+  run_script(concat("cd ", base.string(), R"sh(
 mkdir by-tar; tar --xattrs --xattrs-include='*' --numeric-owner -C by-tar -xpf layer.tar
 )sh"));
   CHECK(describe(box.root) == describe(base / "by-tar"));
 
   if (contains(format, "sparse")) return;  // more than umoci 0.4.7 can read
-  shell(concat("cd ", base.string(), R"sh(
+  run_script(concat("cd ", base.string(), R"sh(
 umoci init --layout img; umoci new --image img:t
 umoci raw add-layer --image img:t layer.tar; umoci unpack --image img:t bundle
 )sh"));

@@ -2,9 +2,9 @@
 
 #include "base/error.hpp"
 #include "base/text.hpp"
-#include "tests/support/commands.hpp"
 #include "tests/support/memory_store.hpp"
 #include "tests/support/raw_tar.hpp"
+#include "tests/support/tools.hpp"
 
 #include <stop_token>
 
@@ -13,10 +13,10 @@
 using namespace dash;
 using namespace dash::oci;
 using Catch::Matchers::Contains;
-using dash::test::RawTar;
-using dash::test::run;
-using dash::test::shell;
 using dash::testing::MemoryStore;
+using dash::testing::RawTar;
+using dash::testing::run_script;
+using dash::testing::run_tool;
 
 namespace {
 
@@ -173,7 +173,7 @@ TEST_CASE("an archive comes back as it was, and is the same every time") {
   from.damage(image.digest, "{}");
   CHECK_THROWS(export_archive(from, image, "v1", files.at("a.tar")));
   CHECK(read_file(files.at("a.tar")) == before);
-  CHECK(run({"ls", "-A", files.base.path().string()}) == "a.tar\nb.tar\n");
+  CHECK(run_tool({"ls", "-A", files.base.path().string()}) == "a.tar\nb.tar\n");
 }
 
 TEST_CASE("archives that are none, or are damaged") {
@@ -209,7 +209,7 @@ TEST_CASE("archives that are none, or are damaged") {
   CHECK(to.contains(image.digest));
   // Compressed as a whole, and with other spellings of the names.
   MemoryStore again;
-  shell(
+  run_script(
       concat("cd ", files.base.path().string(),
              "; mkdir t; tar -C t -xf good.tar; tar -C t -czf packed.tgz ./oci-layout ./blobs ./index.json"));
   CHECK(import_archive(files.at("packed.tgz"), "", again).digest == image.digest);
@@ -239,15 +239,15 @@ TEST_CASE("skopeo and umoci read our archives and we read theirs") {
   const auto image = make_image(from, "content");
   export_archive(from, image, "v1", files.at("ours.tar"));
   const auto where = [&](const char* name) { return files.at(name).string(); };
-  CHECK(run({"skopeo", "inspect", "--format", "{{.Digest}}", "oci-archive:" + where("ours.tar") + ":v1"}) ==
-        image.digest.to_string() + "\n");
-  run({"skopeo", "--tmpdir", files.base.path().string(), "copy", "--preserve-digests",
-       "oci-archive:" + where("ours.tar") + ":v1", "oci:" + where("layout") + ":v1"});
-  run({"skopeo", "--tmpdir", files.base.path().string(), "copy", "--preserve-digests",
-       "oci:" + where("layout") + ":v1", "oci-archive:" + where("theirs.tar") + ":other"});
+  CHECK(run_tool({"skopeo", "inspect", "--format", "{{.Digest}}",
+                  "oci-archive:" + where("ours.tar") + ":v1"}) == image.digest.to_string() + "\n");
+  run_tool({"skopeo", "--tmpdir", files.base.path().string(), "copy", "--preserve-digests",
+            "oci-archive:" + where("ours.tar") + ":v1", "oci:" + where("layout") + ":v1"});
+  run_tool({"skopeo", "--tmpdir", files.base.path().string(), "copy", "--preserve-digests",
+            "oci:" + where("layout") + ":v1", "oci-archive:" + where("theirs.tar") + ":other"});
   MemoryStore to;
   CHECK(import_archive(files.at("theirs.tar"), "other", to).digest == image.digest);
   CHECK(to.size() == 4);
-  run({"umoci", "unpack", "--image", where("layout") + ":v1", where("bundle")});
+  run_tool({"umoci", "unpack", "--image", where("layout") + ":v1", where("bundle")});
   CHECK(read_file(files.at("bundle") / "rootfs" / "file") == "common");
 }

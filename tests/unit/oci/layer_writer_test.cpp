@@ -3,15 +3,15 @@
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "base/thread_pool.hpp"
+#include "tests/support/error_of.hpp"
 #include "tests/support/memory_store.hpp"
 #include "tests/support/tools.hpp"
-
-#include <functional>
 
 #include <catch2/catch.hpp>
 
 using namespace dash;
 using namespace dash::oci;
+using dash::testing::brief_error_of;
 
 namespace {
 
@@ -35,15 +35,6 @@ TarEntry directory(std::string path) {
 }
 TarEntry empty_file(std::string path) {
   return {.path = std::move(path)};
-}
-
-std::string error_of(const std::function<void()>& body) {
-  try {
-    body();
-  } catch (const Error& error) {
-    return concat(to_string(error.code()), ": ", error.message());
-  }
-  return "no error";
 }
 
 std::string noise(std::size_t size) {
@@ -110,23 +101,23 @@ TEST_CASE("entries out of order are refused") {
   Fixture fixture;
   LayerWriter writer(fixture.settings);
   writer.add(empty_file("b"));
-  CHECK(error_of([&] { writer.add(empty_file("a")); }) ==
+  CHECK(brief_error_of([&] { writer.add(empty_file("a")); }) ==
         "internal: layer entries are out of order: 'a' comes after 'b'");
-  CHECK(error_of([&] { writer.add(empty_file("b")); }) ==
+  CHECK(brief_error_of([&] { writer.add(empty_file("b")); }) ==
         "internal: layer entries are out of order: 'b' comes after 'b'");
-  CHECK(error_of([&] { writer.add_whiteout("a"); }) ==
+  CHECK(brief_error_of([&] { writer.add_whiteout("a"); }) ==
         "internal: layer entries are out of order: '.wh.a' comes after 'b'");
-  CHECK(error_of([&] { writer.add({.path = "c", .type = EntryType::hardlink, .link_target = "d"}); }) ==
+  CHECK(brief_error_of([&] { writer.add({.path = "c", .type = EntryType::hardlink, .link_target = "d"}); }) ==
         "internal: the hard link 'c' comes before its target 'd'");
 }
 
 TEST_CASE("names that mean deletions are refused") {
   Fixture fixture;
   LayerWriter writer(fixture.settings);
-  CHECK(error_of([&] { writer.add(empty_file("a/.wh.b")); }) ==
+  CHECK(brief_error_of([&] { writer.add(empty_file("a/.wh.b")); }) ==
         "invalid_input: 'a/.wh.b' cannot be put into a layer: names that start with .wh. mean deletions");
   CHECK(
-      error_of([&] { writer.add(directory(".wh..wh..opq")); }) ==
+      brief_error_of([&] { writer.add(directory(".wh..wh..opq")); }) ==
       "invalid_input: '.wh..wh..opq' cannot be put into a layer: names that start with .wh. mean deletions");
 }
 
@@ -139,14 +130,14 @@ TEST_CASE("whiteouts and opaque markers have their places") {
   writer.add_whiteout("a/zz");
   writer.add(empty_file("a/b"));
   writer.add_whiteout("b/c/gone");
-  CHECK(error_of([&] { writer.add_opaque_marker("b"); }) ==
+  CHECK(brief_error_of([&] { writer.add_opaque_marker("b"); }) ==
         "internal: the opaque marker of 'b' comes after 'b/c/.wh.gone', not right after the directory");
   writer.add(directory("c"));
   writer.add_opaque_marker("c");
-  CHECK(error_of([&] { writer.add_opaque_marker("c"); }) ==
+  CHECK(brief_error_of([&] { writer.add_opaque_marker("c"); }) ==
         "internal: the opaque marker of 'c' comes after 'c', not right after the directory");
   writer.add(empty_file("d"));
-  CHECK(error_of([&] { writer.add_opaque_marker("d"); }) ==
+  CHECK(brief_error_of([&] { writer.add_opaque_marker("d"); }) ==
         "internal: the opaque marker of 'd' comes after 'd', not right after the directory");
   CHECK(fixture.names(writer.finish()) ==
         "a/\na/.wh..wh..opq\na/-\na/.wh.zz\na/b\nb/c/.wh.gone\nc/\nc/.wh..wh..opq\nd\n");
@@ -189,9 +180,9 @@ TEST_CASE("a finished layer takes nothing more") {
   Fixture fixture;
   LayerWriter writer(fixture.settings);
   writer.finish();
-  CHECK(error_of([&] { writer.add(empty_file("a")); }) ==
+  CHECK(brief_error_of([&] { writer.add(empty_file("a")); }) ==
         "internal: the layer is finished; 'a' comes too late");
-  CHECK(error_of([&] { writer.finish(); }) == "internal: the layer is finished already");
+  CHECK(brief_error_of([&] { writer.finish(); }) == "internal: the layer is finished already");
 }
 
 TEST_CASE("a store that fails, fails the layer in the calling thread") {
@@ -217,7 +208,7 @@ TEST_CASE("a store that fails, fails the layer in the calling thread") {
   ThreadPool pool(2);
   LayerWriter writer({store, pool, Compression::parse(compression)});
   const auto content = noise(size);
-  CHECK(error_of([&] {
+  CHECK(brief_error_of([&] {
           writer.add({.path = "f", .size = content.size()}, as_bytes(content));
           writer.finish();
         }) == "no_space: the disk is full");

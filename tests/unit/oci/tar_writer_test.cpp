@@ -3,6 +3,7 @@
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "base/text.hpp"
+#include "tests/support/error_of.hpp"
 #include "tests/support/tools.hpp"
 
 #include <functional>
@@ -13,6 +14,7 @@
 
 using namespace dash;
 using namespace dash::oci;
+using dash::testing::brief_error_of;
 
 namespace {
 
@@ -44,15 +46,6 @@ with tarfile.open(fileobj=sys.stdin.buffer, mode="r|") as tar:
               f"{e.devmajor},{e.devminor}", content.decode() or "-", xattrs or "-")
 )";
   return testing::run_tool({"python3", "-c", kScript}, tar);
-}
-
-std::string error_of(const std::function<void()>& body) {
-  try {
-    body();
-  } catch (const Error& error) {
-    return concat(to_string(error.code()), ": ", error.message());
-  }
-  return "no error";
 }
 
 std::string path_of(std::size_t length, std::size_t part) {
@@ -269,17 +262,21 @@ TEST_CASE("how content is written does not matter") {
 TEST_CASE("wrong use of the tar writer is an error") {
   StringSink out;
   TarWriter writer(out);
-  CHECK(error_of([&] { writer.add(file_entry("")); }) == "internal: '' is no path for a tar entry");
-  CHECK(error_of([&] { writer.add(file_entry("/etc")); }) == "internal: '/etc' is no path for a tar entry");
-  CHECK(error_of([&] { writer.add(file_entry("etc/")); }) == "internal: 'etc/' is no path for a tar entry");
-  CHECK(error_of([&] { writer.add({.path = "l", .type = EntryType::symlink, .size = 3}); }) ==
+  CHECK(brief_error_of([&] { writer.add(file_entry("")); }) == "internal: '' is no path for a tar entry");
+  CHECK(brief_error_of([&] { writer.add(file_entry("/etc")); }) ==
+        "internal: '/etc' is no path for a tar entry");
+  CHECK(brief_error_of([&] { writer.add(file_entry("etc/")); }) ==
+        "internal: 'etc/' is no path for a tar entry");
+  CHECK(brief_error_of([&] { writer.add({.path = "l", .type = EntryType::symlink, .size = 3}); }) ==
         "internal: the tar entry 'l' has a size but is no file");
-  CHECK(error_of([&] { writer.buffer(1); }) == "internal: no tar entry waits for content");
+  CHECK(brief_error_of([&] { writer.buffer(1); }) == "internal: no tar entry waits for content");
   writer.begin(file_entry("a", 3));
   writer.write(as_bytes("x"));
-  CHECK(error_of([&] { writer.add(file_entry("b")); }) == "internal: the tar entry before 'b' lacks 2 bytes");
-  CHECK(error_of([&] { writer.write(as_bytes("1234")); }) == "internal: a tar entry gets 2 bytes too many");
-  CHECK(error_of([&] { writer.finish(); }) == "internal: the last tar entry lacks 2 bytes");
+  CHECK(brief_error_of([&] { writer.add(file_entry("b")); }) ==
+        "internal: the tar entry before 'b' lacks 2 bytes");
+  CHECK(brief_error_of([&] { writer.write(as_bytes("1234")); }) ==
+        "internal: a tar entry gets 2 bytes too many");
+  CHECK(brief_error_of([&] { writer.finish(); }) == "internal: the last tar entry lacks 2 bytes");
 }
 
 TEST_CASE("what tar cannot hold is unsupported") {
@@ -287,10 +284,10 @@ TEST_CASE("what tar cannot hold is unsupported") {
   TarWriter writer(out);
   auto entry = file_entry("f");
   entry.xattrs = {{"user.a=b", "c"}};
-  CHECK(error_of([&] { writer.add(entry); }) ==
+  CHECK(brief_error_of([&] { writer.add(entry); }) ==
         "unsupported: the extended attribute 'user.a=b' of 'f' has a '=' in its name, which tar archives "
         "cannot hold");
-  CHECK(error_of([&] {
+  CHECK(brief_error_of([&] {
           writer.add({.path = "d", .type = EntryType::char_device, .device_major = 2097152});
         }) == "unsupported: the device number 2097152 of 'd' does not fit into a tar archive");
 }

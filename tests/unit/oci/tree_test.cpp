@@ -5,6 +5,7 @@
 #include "base/file.hpp"
 #include "base/text.hpp"
 #include "base/thread_pool.hpp"
+#include "tests/support/error_of.hpp"
 #include "tests/support/memory_store.hpp"
 #include "tests/support/tools.hpp"
 
@@ -21,6 +22,7 @@
 
 using namespace dash;
 using namespace dash::oci;
+using dash::testing::brief_error_of;
 
 namespace {
 
@@ -97,15 +99,6 @@ TreeOptions owned() {
   return options;
 }
 
-std::string error_of(const std::function<void()>& body) {
-  try {
-    body();
-  } catch (const Error& error) {
-    return concat(to_string(error.code()), ": ", error.message());
-  }
-  return "no error";
-}
-
 // Calls `act` once, when the first bytes of the layer arrive at the store: reading is then a few blocks
 // further.
 class InterruptingStore : public testing::MemoryStore {
@@ -175,7 +168,7 @@ TEST_CASE("a prefix gets the directory's own entry and parents") {
         "usr/local/app/ d 0751 7:7\n"
         "usr/local/app/f f 0644 7:7\n");
   options.prefix = "usr/../app";
-  CHECK(error_of([&] { tree.layer(options); }) ==
+  CHECK(brief_error_of([&] { tree.layer(options); }) ==
         "invalid_input: the path in the image 'usr/../app' has a part '..'");
 }
 
@@ -307,7 +300,7 @@ TEST_CASE("overlay content that is elsewhere is refused") {
   tree.attribute("moved", "trusted.overlay.redirect", "/from");
   TreeOptions options;
   options.kind = TreeOptions::Kind::overlay_upper;
-  CHECK(error_of([&] { tree.layer(options); }) ==
+  CHECK(brief_error_of([&] { tree.layer(options); }) ==
         concat("unsupported: ", tree.path("moved"),
                " has its content elsewhere (overlayfs attribute trusted.overlay.redirect)"));
 }
@@ -315,7 +308,7 @@ TEST_CASE("overlay content that is elsewhere is refused") {
 TEST_CASE("a name that would delete something is refused") {
   Tree tree;
   tree.file(".wh.important");
-  CHECK(error_of([&] { tree.layer(); }) ==
+  CHECK(brief_error_of([&] { tree.layer(); }) ==
         "invalid_input: '.wh.important' cannot be put into a layer: names that start with .wh. mean "
         "deletions");
 }
@@ -328,7 +321,8 @@ TEST_CASE("paths that no one can open are refused") {
     REQUIRE(::mkdirat(fd.get(), part.c_str(), 0755) == 0);
     fd = open_at(fd.get(), part, O_RDONLY | O_DIRECTORY, 0, part);
   }
-  CHECK(error_of([&] { tree.layer(); }).starts_with("invalid_input: a path is longer than 4095 bytes: "));
+  CHECK(
+      brief_error_of([&] { tree.layer(); }).starts_with("invalid_input: a path is longer than 4095 bytes: "));
 }
 
 TEST_CASE("a missing directory and one that is none are named") {
@@ -336,10 +330,10 @@ TEST_CASE("a missing directory and one that is none are named") {
   testing::MemoryStore store;
   ThreadPool pool(1);
   LayerWriter writer({store, pool, Compression::parse("none")});
-  CHECK(error_of([&] { add_tree(writer, tree.path("absent"), {}); }) ==
+  CHECK(brief_error_of([&] { add_tree(writer, tree.path("absent"), {}); }) ==
         concat("not_found: cannot open ", tree.path("absent"), ": No such file or directory"));
   tree.file("f");
-  CHECK(error_of([&] { add_tree(writer, tree.path("f"), {}); }) ==
+  CHECK(brief_error_of([&] { add_tree(writer, tree.path("f"), {}); }) ==
         concat("not_found: cannot open ", tree.path("f"), ": Not a directory"));
 }
 
@@ -367,7 +361,7 @@ TEST_CASE("a file that changes while it is read is named") {
   InterruptingStore store([&, change_file = change] { change_file(tree.path("f")); });
   ThreadPool pool(1);
   LayerWriter writer({store, pool, Compression::parse("none")});
-  const auto error = error_of([&] { add_tree(writer, tree.root(), {}); });
+  const auto error = brief_error_of([&] { add_tree(writer, tree.root(), {}); });
   INFO(error);
   CHECK(error.starts_with(concat("invalid_input: ", tree.path("f"), " changed while it was read: it ", how)));
 }
@@ -379,7 +373,7 @@ TEST_CASE("reading a tree can be stopped") {
   InterruptingStore store([&] { stop.request_stop(); });
   ThreadPool pool(1);
   LayerWriter writer({store, pool, Compression::parse("none")});
-  CHECK(error_of([&] { add_tree(writer, tree.root(), {}, stop.get_token()); }) ==
+  CHECK(brief_error_of([&] { add_tree(writer, tree.root(), {}, stop.get_token()); }) ==
         concat("canceled: stopped while reading ", tree.root().string()));
 }
 
