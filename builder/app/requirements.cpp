@@ -22,11 +22,6 @@ constexpr std::size_t kMaxDepth = 50;
 
 enum class Role { requirements, constraints };
 
-void sort_unique(std::vector<std::string>& names) {
-  std::sort(names.begin(), names.end());
-  names.erase(std::unique(names.begin(), names.end()), names.end());
-}
-
 // "sub/base.txt" → "sub/", "base.txt" → "".
 std::string directory_of(const std::string& path) {
   const auto slash = path.rfind('/');
@@ -45,8 +40,9 @@ class Collector {
     std::sort(out_.local.begin(), out_.local.end(), [](const auto& a, const auto& b) {
       return std::tie(a.path, a.place) < std::tie(b.path, b.place);
     });
-    sort_unique(out_.packages);
-    sort_unique(out_.variables);
+    for (auto& [name, package] : packages_) out_.packages.push_back(std::move(package));
+    std::sort(out_.variables.begin(), out_.variables.end());
+    out_.variables.erase(std::unique(out_.variables.begin(), out_.variables.end()), out_.variables.end());
     return std::move(out_);
   }
 
@@ -68,16 +64,34 @@ class Collector {
     const auto parsed = parse_requirements(decode_text(std::move(*bytes), file, Utf16::decode), file);
     out_.variables.insert(out_.variables.end(), parsed.variables.begin(), parsed.variables.end());
     if (parsed.hashes == RequirementsText::Hashes::used) out_.hashes = RequirementsFiles::Hashes::used;
-    for (const auto& entry : parsed.entries) use(file, entry, role);
+    RequestedPackage* last = nullptr;
+    for (const auto& entry : parsed.entries) {
+      if (entry.kind == Kind::hash)
+        add_hash(last, entry.value);
+      else if (entry.kind != Kind::other)  // other options of a requirement may come before its hashes
+        last = role == Role::requirements ? request(file, entry) : nullptr;
+      use(file, entry, role);
+    }
     stack_.pop_back();
     return true;
   }
 
+  // Notes what the entry asks for; nothing when it has no name.
+  RequestedPackage* request(const std::string& file, const Entry& entry) {
+    if (entry.name.empty()) return nullptr;
+    const RequestedPackage first{entry.name, concat(file, ':', entry.line), {}};
+    return &packages_.emplace(entry.name, first).first->second;
+  }
+
+  static void add_hash(RequestedPackage* package, std::string_view text) {
+    constexpr std::string_view kSha256 = "sha256:";
+    if (package == nullptr || !text.starts_with(kSha256)) return;
+    if (const auto hash = sha256_from_hex(to_lower(text.substr(kSha256.size()))))
+      package->hashes.push_back(*hash);
+  }
+
   void use(const std::string& file, const Entry& entry, Role role) {
     switch (entry.kind) {
-      case Kind::package:
-        if (role == Role::requirements) out_.packages.push_back(entry.value);
-        break;
       case Kind::vcs:
         out_.vcs_places.push_back(concat(file, ':', entry.line));
         break;
@@ -105,7 +119,9 @@ class Collector {
       case Kind::trusted_host:
         out_.index.trusted_hosts.push_back(entry.value);
         break;
+      case Kind::package:
       case Kind::url:
+      case Kind::hash:
       case Kind::other:
         break;
     }
@@ -225,6 +241,7 @@ class Collector {
   const AppDirectory& app_;
   const std::map<std::string, std::string>& variables_;
   RequirementsFiles out_;
+  std::map<std::string, RequestedPackage> packages_;  // by name
   std::vector<std::pair<std::string, Role>> visited_;
   std::vector<std::string> stack_;  // files that are being read
 };

@@ -1,6 +1,7 @@
 // What requirements.txt reaches: included files, local packages, indexes.
 #pragma once
 
+#include "base/sha256.hpp"
 #include "base/thread_pool.hpp"
 #include "builder/app/app_directory.hpp"
 #include "builder/app/file_leaf.hpp"
@@ -30,6 +31,16 @@ struct LocalSource {
   bool operator==(const LocalSource&) const = default;
 };
 
+// A package that is asked for by name, wherever it comes from.
+struct RequestedPackage {
+  std::string name;   // normalised
+  std::string place;  // "requirements.txt:3", the first place
+  // Of the files that may be installed, from the --hash options of all places; empty: any file. Other
+  // algorithms than SHA-256 are not noted.
+  std::vector<Sha256> hashes;
+  bool operator==(const RequestedPackage&) const = default;
+};
+
 // Index settings as written in the files: variables not replaced, passwords included. Never print them.
 struct IndexSettings {
   std::string index_url;  // the last one given; empty: none
@@ -43,9 +54,9 @@ struct RequirementsFiles {
   std::vector<RequirementsFile>
       files;                       // in the order in which they are reached, each once; the first is the root
   std::vector<LocalSource> local;  // sorted by path
-  std::vector<std::string> packages;    // normalised names that are asked for, each once, sorted
-  std::vector<std::string> vcs_places;  // "requirements.txt:7" for each line that needs git or the like
-  std::vector<std::string> variables;   // names in "${NAME}", sorted
+  std::vector<RequestedPackage> packages;  // sorted by name, each once; not those of constraints
+  std::vector<std::string> vcs_places;     // "requirements.txt:7" for each line that needs git or the like
+  std::vector<std::string> variables;      // names in "${NAME}", sorted
   IndexSettings index;
   enum class Hashes { none, used } hashes = Hashes::none;
 };

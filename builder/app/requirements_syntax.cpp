@@ -85,7 +85,7 @@ constexpr std::array<Option, 17> kOptions = {{
     {"--require-hashes", 0, Value::none, Kind::other},
     {"--pre", 0, Value::none, Kind::other},
     {"--use-feature", 0, Value::required, Kind::other},
-    {"--hash", 0, Value::required, Kind::other},
+    {"--hash", 0, Value::required, Kind::hash},
     {"--config-settings", 'C', Value::required, Kind::other},
 }};
 // Known to pip, but not to uv: refused with their own reason.
@@ -163,8 +163,9 @@ class LineParser {
     return line_error(file_, line_.number, concat(shown_line(text_), what)).with_hint(std::move(hint));
   }
 
-  void add(Kind kind, std::string_view value, Entry::Mode mode = Entry::Mode::regular) {
-    out_.entries.push_back({kind, mode, std::string(value), line_.number});
+  void add(Kind kind, std::string_view value, std::string_view name = {},
+           Entry::Mode mode = Entry::Mode::regular) {
+    out_.entries.push_back({kind, mode, std::string(value), normal_package_name(name), line_.number});
   }
 
   void parse_options(std::string_view text, Place place) {
@@ -239,11 +240,11 @@ class LineParser {
 
   void parse_editable(std::string_view value) {
     const auto kind = kind_of_target(value);
-    if (kind == Kind::vcs) return add(Kind::vcs, value, Entry::Mode::editable);
+    if (kind == Kind::vcs) return add(Kind::vcs, value, egg_of(value), Entry::Mode::editable);
     if (kind != Kind::path)
       throw bad(": only a directory or a version control URL can be editable",
                 "name the directory, for example \"-e ./mypackage\" or \"-e .\", or drop the -e");
-    add(Kind::path, path_of(value), Entry::Mode::editable);
+    add(Kind::path, path_of(value), {}, Entry::Mode::editable);
   }
 
   // What a text that is not just a name refers to; nothing when it is a name.
@@ -268,21 +269,33 @@ class LineParser {
     return trim(target);
   }
 
-  void add_target(Kind kind, std::string_view target) {
-    if (kind == Kind::path) return add(kind, path_of(target));
-    add(kind, trim(target.substr(0, target.find(" ;"))));
+  // The name in "…#egg=NAME[extra]&…", or nothing.
+  static std::string_view egg_of(std::string_view url) {
+    constexpr std::string_view kEgg = "egg=";
+    const auto at = url.find(kEgg, std::min(url.find('#'), url.size()));
+    return at == std::string_view::npos ? "" : name_in(url.substr(at + kEgg.size()));
+  }
+
+  void add_target(Kind kind, std::string_view target, std::string_view name) {
+    if (kind == Kind::path) return add(kind, path_of(target), name);
+    add(kind, trim(target.substr(0, target.find(" ;"))), name.empty() ? egg_of(target) : name);
+  }
+
+  // The letters that a name may have, at the front of the text.
+  static std::string_view name_in(std::string_view text) {
+    const auto end = std::find_if_not(text.begin(), text.end(),
+                                      [](char c) { return is_alnum(c) || c == '-' || c == '_' || c == '.'; });
+    return text.substr(0, static_cast<std::size_t>(end - text.begin()));
   }
 
   void parse_requirement(std::string_view text) {
-    const auto name_end = std::find_if_not(
-        text.begin(), text.end(), [](char c) { return is_alnum(c) || c == '-' || c == '_' || c == '.'; });
-    const auto name = text.substr(0, static_cast<std::size_t>(name_end - text.begin()));
+    const auto name = name_in(text);
     auto rest = trim(text.substr(name.size()));
     // "name @ target" comes first: the target decides, and may be a relative path.
     const bool has_target =
         !name.empty() && (rest.starts_with('@') || (rest.starts_with('[') && contains(rest, "@")));
     if (!has_target)
-      if (const auto kind = kind_of_target(text)) return add_target(*kind, text);
+      if (const auto kind = kind_of_target(text)) return add_target(*kind, text, {});
     if (name.empty() || !is_alnum(name.front()) || !is_alnum(name.back()))
       throw bad(" is not a requirement", kExampleHint);
     if (rest.starts_with('[')) {
@@ -295,10 +308,10 @@ class LineParser {
       const auto target = trim(rest.substr(1));
       if (target.empty())
         throw bad(": no URL after '@'", "for example \"mypackage @ https://files.example/mypackage.whl\"");
-      return add_target(kind_of_target(target).value_or(Kind::path), target);
+      return add_target(kind_of_target(target).value_or(Kind::path), target, name);
     }
     check_versions(name, trim(rest.substr(0, rest.find(';'))));
-    add(Kind::package, normal_package_name(name));
+    add(Kind::package, normal_package_name(name), name);
   }
 
   void check_versions(std::string_view name, std::string_view versions) const {

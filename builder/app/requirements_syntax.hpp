@@ -15,7 +15,7 @@ namespace dash::builder {
 // One requirement or one option. Texts are as written: variables are not replaced, URLs may hold passwords.
 struct RequirementsEntry {
   enum class Kind {
-    package,     // by name, from an index; `value` is the normalised name (PEP 503)
+    package,     // by name, from an index; `value` is the name, normalised
     url,         // from an http(s) URL
     vcs,         // from version control: "git+https://…"
     path,        // a file or directory; `value` is the path, without extras, marker and fragment
@@ -26,10 +26,12 @@ struct RequirementsEntry {
     no_index,
     find_links,  // a URL or a path
     trusted_host,
+    hash,  // --hash of the requirement before it: "sha256:…" or another algorithm
     other  // options that change the choice of packages only
   } kind = Kind::package;
   enum class Mode { regular, editable } mode = Mode::regular;
   std::string value;
+  std::string name;      // normalised, of what is asked for; empty where only the target itself can tell
   std::size_t line = 0;  // where the entry starts, from 1
   bool operator==(const RequirementsEntry&) const = default;
 };

@@ -2,8 +2,9 @@
 
 #include "base/error.hpp"
 #include "base/text.hpp"
+#include "builder/app/source_tree.hpp"
 #include "builder/image_config.hpp"
-#include "builder/python/source_tree.hpp"
+#include "builder/python/source_copies.hpp"
 #include "builder/python/uv_run.hpp"
 #include "builder/python/wheel.hpp"
 
@@ -13,7 +14,7 @@ namespace dash::builder {
 namespace {
 
 // Changes when the same source would give another wheel.
-constexpr std::string_view kRecipe = "wheel 1";
+constexpr std::string_view kRecipe = "wheel 2";
 constexpr const char* kOutput = "/out";
 // Wheels are zip archives, whose times start in 1980.
 constexpr std::int64_t kFirstZipTime = 315532800;
@@ -28,13 +29,18 @@ std::string project_name(const WheelSource& source) {
   return source.version.empty() ? source.name : concat(source.name, '-', source.version);
 }
 
+Sha256 project_digest(const Workbench& bench, const BuildContext& context, const std::string& directory) {
+  const AppDirectory app(context.app_directory);
+  return SourceTree::scan_below(app, directory, bench.stop).digest(app, bench.pool, bench.stop);
+}
+
 std::string build_key(const Workbench& bench, const BuildContext& context, const WheelSource& source) {
   std::string leaves = concat(kRecipe, '\n', context.interpreter.identity(), '\n', project_name(source), '\n',
                               source.subdirectory, '\n', bench.host.source_date_epoch, '\n');
   if (source.vcs)
     leaves += concat("vcs ", source.vcs->url, source.vcs->path, ' ', source.vcs->commit_id, '\n');
   else if (!source.directory.empty())
-    leaves += concat("directory ", to_hex(tree_identity(source.directory, bench.stop)), '\n');
+    leaves += concat("directory ", to_hex(project_digest(bench, context, source.directory)), '\n');
   else
     leaves += concat("archive ", to_hex(source.sha256), '\n');
   for (const oci::Layer& layer : context.layers) leaves += concat("layer ", layer.diff_id.to_string(), '\n');
@@ -72,7 +78,7 @@ class WheelBuild {
       make_directories(tree);
       clone();
     } else if (!source_.directory.empty()) {
-      copy_tree(source_.directory, tree, bench_.stop);
+      copy_tree(context_.app_directory / source_.directory, tree, bench_.stop);
     } else {
       unpack_source(source_.archive, tree, bench_.stop);
     }

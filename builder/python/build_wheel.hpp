@@ -35,7 +35,7 @@ struct WheelSource {
   std::string version;           // empty where only the build can tell
   fs::path archive;              // a source distribution on the host
   Sha256 sha256{};               // of the archive
-  fs::path directory;            // a project on the host
+  std::string directory;         // a project of the app, relative to it ("." for the app itself)
   std::optional<LockedVcs> vcs;  // a repository
   std::string subdirectory;      // of the project in it
 };

@@ -2,6 +2,8 @@
 
 #include "base/error.hpp"
 #include "base/text.hpp"
+#include "builder/app/app_directory.hpp"
+#include "builder/image_config.hpp"
 #include "builder/python/direct_url.hpp"
 
 #include <algorithm>
@@ -53,11 +55,25 @@ class Collector {
     Sha256 sha256{};
   };
 
-  // What the lock calls a path is one of the sandbox: the app, or a directory seen under its own name.
+  // The lock's paths are those of the sandbox: in the app, or in a directory that is seen under its own name
+  // (nothing then).
+  static std::optional<std::string> path_in_app(std::string_view path) {
+    if (!path.starts_with(kAppDirectory)) return std::nullopt;
+    path.remove_prefix(std::string_view(kAppDirectory).size());
+    if (path.empty()) return ".";
+    return path.front() == '/' ? normal_path(path.substr(1)) : std::nullopt;
+  }
+
   fs::path host_path(const std::string& path) const {
-    if (path == "/app") return context_.app_directory;
-    if (path.starts_with("/app/")) return context_.app_directory / path.substr(5);
-    return path;
+    const auto in_app = path_in_app(path);
+    return in_app ? context_.app_directory / *in_app : fs::path(path);
+  }
+
+  static std::string project_path(const LockedPackage& package) {
+    if (auto path = path_in_app(package.directory->path)) return std::move(*path);
+    throw Error(ErrorCode::unsupported,
+                concat(title(package), " is a project outside of the app: ", package.directory->path))
+        .with_hint("copy it into the app and name it by a relative path, for example \"./mypackage\"");
   }
 
   fs::path kept_path(const Sha256& sha256, const std::string& file_name) const {
@@ -85,10 +101,10 @@ class Collector {
   FetchRequest request_for(const LockedFile& file, const fs::path& destination) const {
     FetchRequest request;
     request.url = file.url.empty() ? "file://" + escape(host_path(file.path).string()) : file.url;
-    constexpr std::string_view kApp = "file:///app/";
-    if (request.url.starts_with(kApp))
+    const auto app_url = concat("file://", kAppDirectory, '/');
+    if (request.url.starts_with(app_url))
       request.url =
-          concat("file://", escape(context_.app_directory.string()), '/', request.url.substr(kApp.size()));
+          concat("file://", escape(context_.app_directory.string()), '/', request.url.substr(app_url.size()));
     if (bench_.network == Network::none && !request.url.starts_with("file:"))
       throw Error(ErrorCode::unavailable,
                   concat(file.file_name, " is not in the store, and the build is offline"))
@@ -156,7 +172,7 @@ class Collector {
     source.vcs = package.vcs;
     if (package.vcs) source.subdirectory = package.vcs->subdirectory;
     if (package.directory) {
-      source.directory = host_path(package.directory->path);
+      source.directory = project_path(package);
       source.subdirectory = package.directory->subdirectory;
     }
     if (item.file != nullptr) {

@@ -8,58 +8,48 @@
 #include "builder/python/environment_layer.hpp"
 #include "builder/python/install.hpp"
 #include "builder/python/probe.hpp"
-#include "builder/python/requirements.hpp"
 #include "builder/python/uv_tool.hpp"
 
 #include <algorithm>
-#include <map>
-#include <set>
 
 namespace dash::builder {
 namespace {
 
 constexpr const char* kPip = "pip";
 
-Requirements read_all_requirements(const PythonRequest& request) {
-  Requirements all;
-  for (const std::string& file : request.requirement_files) {
-    const Requirements read = read_requirements(request.app_directory, file);
-    all.items.insert(all.items.end(), read.items.begin(), read.items.end());
-    all.local_paths.insert(all.local_paths.end(), read.local_paths.begin(), read.local_paths.end());
-  }
-  return all;
+bool has_local_project(const RequirementsFiles& requirements) {
+  return std::ranges::any_of(requirements.local, [](const LocalSource& source) {
+    return source.kind == FileKind::directory && source.use != LocalSource::Use::find_links;
+  });
 }
 
-bool has_local_project(const PythonRequest& request, const Requirements& requirements) {
-  return request.requirement_files.empty() ||
-         std::ranges::any_of(requirements.local_paths, [&](const std::string& path) {
-           const fs::path directory = request.app_directory / path;
-           return fs::exists(directory / "setup.py") || fs::exists(directory / "pyproject.toml");
-         });
-}
-
-bool has_repository(const Requirements& requirements) {
-  return std::ranges::any_of(requirements.items,
-                             [](const Requirement& item) { return contains(item.text, "git+"); });
-}
-
-Lock resolve_requirements(const Workbench& bench, const PythonRequest& request,
-                          const Requirements& requirements, const BuildContext& context) {
+ResolveRequest resolve_request(const PythonRequest& request, const BuildContext& context) {
   ResolveRequest out;
   out.step = request.step;
   out.layers = request.layers;
   out.interpreter = context.interpreter;
   out.app_directory = request.app_directory;
-  if (has_local_project(request, requirements)) out.app = ResolveRequest::App::copy;
-  out.requirement_files = request.requirement_files;
-  if (request.requirement_files.empty()) out.extra_requirements = {kAppDirectory};
-  if (std::ranges::find(requirements.items, kPip, &Requirement::name) == requirements.items.end())
+  if (request.requirements) {
+    const RequirementsFiles& requirements = *request.requirements;
+    out.requirement_files = {requirements.files.front().path};
+    if (has_local_project(requirements)) out.app = ResolveRequest::App::copy;
+    if (!std::ranges::binary_search(requirements.packages, kPip, {}, &RequestedPackage::name))
+      out.optional_requirements = {kPip};
+    if (!requirements.vcs_places.empty() && context.toolchain)
+      out.extra_layers = {context.toolchain(request.layers, toolchain_packages())};
+  } else {
+    out.app = ResolveRequest::App::copy;
+    out.extra_requirements = {kAppDirectory};
     out.optional_requirements = {kPip};
+  }
   out.previous_lock = request.previous_lock;
   out.index_strategy = request.index_strategy;
   out.uv = context.uv;
-  if (has_repository(requirements) && context.toolchain)
-    out.extra_layers = {context.toolchain(request.layers, toolchain_packages())};
+  return out;
+}
+
+Lock resolve_requirements(const Workbench& bench, const PythonRequest& request, const BuildContext& context) {
+  ResolveRequest out = resolve_request(request, context);
   try {
     return resolve(bench, out);
   } catch (const Error& error) {
@@ -72,21 +62,20 @@ Lock resolve_requirements(const Workbench& bench, const PythonRequest& request,
 }
 
 // Where requirements name hashes only files with one of them may be used (pip's hash-checking mode).
-void apply_hash_pins(Lock& lock, const Requirements& requirements) {
-  for (const Requirement& requirement : requirements.items) {
-    if (requirement.hashes.empty()) continue;
-    const auto package = std::ranges::find(lock.packages, requirement.name, &LockedPackage::name);
+void apply_hash_pins(Lock& lock, const std::vector<RequestedPackage>& requested) {
+  for (const auto& [name, place, hashes] : requested) {
+    if (hashes.empty()) continue;
+    const auto package = std::ranges::find(lock.packages, name, &LockedPackage::name);
     if (package == lock.packages.end()) continue;
-    auto is_unpinned = [&](const LockedFile& file) {
-      return !file.sha256 || std::ranges::find(requirement.hashes, *file.sha256) == requirement.hashes.end();
+    auto is_unpinned = [&pins = hashes](const LockedFile& file) {
+      return !file.sha256 || std::ranges::find(pins, *file.sha256) == pins.end();
     };
     std::erase_if(package->wheels, is_unpinned);
     if (package->sdist && is_unpinned(*package->sdist)) package->sdist.reset();
     const bool bad_archive = package->archive && is_unpinned(*package->archive);
     if (bad_archive || (package->wheels.empty() && !package->sdist && !package->archive))
-      throw Error(ErrorCode::corrupt,
-                  concat(requirement.where, ": no file of ", package->name, ' ', package->version,
-                         " has one of the hashes that the requirement names"))
+      throw Error(ErrorCode::corrupt, concat(place, ": no file of ", package->name, ' ', package->version,
+                                             " has one of the hashes that the requirement names"))
           .with_hint(
               "The files on the package index are not the ones that were pinned. Check the index, or pin "
               "anew.");
@@ -94,15 +83,15 @@ void apply_hash_pins(Lock& lock, const Requirements& requirements) {
 }
 
 std::vector<InstalledDistribution> plan_all(const Workbench& bench, const std::vector<LocalWheel>& wheels,
-                                            const InstallScheme& scheme, const Requirements& requirements) {
-  std::set<std::string> requested;
-  for (const Requirement& item : requirements.items) requested.insert(item.name);
+                                            const InstallScheme& scheme,
+                                            const std::vector<RequestedPackage>& requested) {
   std::vector<InstalledDistribution> out(wheels.size());
   bench.pool.for_each(wheels.size(), [&](std::size_t i) {
     const LocalWheel& local = wheels[i];
     auto wheel = std::make_shared<const Wheel>(local.path);
     InstallOptions options{scheme, InstallOptions::Requested::no, local.direct_url};
-    if (!local.direct_url.empty() || requested.contains(normal_package_name(wheel->name())))
+    if (!local.direct_url.empty() || std::ranges::binary_search(requested, normal_package_name(wheel->name()),
+                                                                {}, &RequestedPackage::name))
       options.requested = InstallOptions::Requested::yes;
     out[i] = plan_installation(std::move(wheel), local.sha256, options);
   });
@@ -112,7 +101,8 @@ std::vector<InstalledDistribution> plan_all(const Workbench& bench, const std::v
 }  // namespace
 
 PythonLayerResult install_python_packages(const Workbench& bench, const PythonRequest& request) {
-  const Requirements requirements = read_all_requirements(request);
+  const auto requested =
+      request.requirements ? request.requirements->packages : std::vector<RequestedPackage>();
   BuildContext context;
   context.step = request.step;
   context.layers = request.layers;
@@ -123,14 +113,14 @@ PythonLayerResult install_python_packages(const Workbench& bench, const PythonRe
 
   PythonLayerResult result;
   result.interpreter = context.interpreter;
-  result.lock = resolve_requirements(bench, request, requirements, context);
-  apply_hash_pins(result.lock, requirements);
+  result.lock = resolve_requirements(bench, request, context);
+  apply_hash_pins(result.lock, requested);
   const std::vector<LocalWheel> wheels = collect_wheels(bench, result.lock, context);
   if (std::ranges::find(wheels, LocalWheel::Origin::built, &LocalWheel::origin) != wheels.end())
     result.compiled = PythonLayerResult::Compiled::yes;
 
   const InstallScheme scheme{kPythonPrefix, context.interpreter};
-  const std::vector<InstalledDistribution> distributions = plan_all(bench, wheels, scheme, requirements);
+  const std::vector<InstalledDistribution> distributions = plan_all(bench, wheels, scheme, requested);
   std::vector<Bytecode> bytecode;
   if (request.pyc_files == PythonRequest::PycFiles::compile)
     bytecode = compile_bytecode(bench, request.step, request.layers, scheme, distributions);

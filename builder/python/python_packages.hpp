@@ -1,12 +1,14 @@
 // The python-packages step: requirements → lock → wheels → layer.
 #pragma once
 
+#include "builder/app/requirements.hpp"
 #include "builder/interpreter.hpp"
 #include "builder/python/build_wheel.hpp"
 #include "builder/python/pylock.hpp"
 #include "builder/python/resolve.hpp"
 #include "builder/workbench.hpp"
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,8 +22,7 @@ struct PythonRequest {
   std::vector<oci::Layer>
       layers;              // what the packages are installed on: base and system packages, lowest first
   fs::path app_directory;  // the app's source on the host
-  std::vector<std::string>
-      requirement_files;  // relative to the app; empty: the app itself is the project (".")
+  std::optional<RequirementsFiles> requirements;  // nothing: the app itself is the project (".")
   enum class PycFiles { compile, omit } pyc_files = PycFiles::compile;
   IndexStrategy index_strategy = IndexStrategy::first_index;
   std::string previous_lock;  // lock of the previous image, or empty (also for --upgrade)

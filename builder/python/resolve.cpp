@@ -3,7 +3,7 @@
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "builder/image_config.hpp"
-#include "builder/python/source_tree.hpp"
+#include "builder/python/source_copies.hpp"
 #include "builder/python/uv_run.hpp"
 
 #include <algorithm>

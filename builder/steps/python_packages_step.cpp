@@ -23,7 +23,11 @@ constexpr const char* kInterpreterLeaf = "interpreter";
 class PythonPackagesStep : public Step {
  public:
   PythonPackagesStep(const Workbench& bench, const BuildRequest& request, const AppInputs& app)
-      : bench_(bench), request_(request), app_(app), leaves_(input_leaves()) {}
+      : bench_(bench),
+        request_(request),
+        app_(app),
+        requirements_(read_requirements()),
+        leaves_(input_leaves()) {}
   std::string name() const override { return kPythonPackagesStep; }
 
   void prepare(const ImageState& below) override {
@@ -53,7 +57,7 @@ class PythonPackagesStep : public Step {
     request.step = kPythonPackagesStep;
     request.layers = below.layers();
     request.app_directory = app_.directory.path();
-    if (has_requirements()) request.requirement_files = {app_.detection.file};
+    request.requirements = requirements_;
     request.system_uv = request_.uv_program;
     request.toolchain = [this](const std::vector<oci::Layer>& layers,
                                const std::vector<std::string>& packages) {
@@ -67,14 +71,14 @@ class PythonPackagesStep : public Step {
   }
 
  private:
-  bool has_requirements() const { return app_.detection.file == "requirements.txt"; }
+  std::optional<RequirementsFiles> read_requirements() const {
+    if (app_.detection.file != "requirements.txt") return std::nullopt;
+    return collect_requirements(app_.directory, app_.detection.file, bench_.host.variables);
+  }
 
   // The requirements files and what they reach; a project without them depends on its whole source.
   std::vector<FileLeaf> input_leaves() const {
-    if (has_requirements()) {
-      const auto files = collect_requirements(app_.directory, app_.detection.file, bench_.host.variables);
-      return requirements_leaves(app_.directory, files, bench_.pool, bench_.stop);
-    }
+    if (requirements_) return requirements_leaves(app_.directory, *requirements_, bench_.pool, bench_.stop);
     const auto tree = SourceTree::scan_below(app_.directory, ".", bench_.stop);
     return {{"source", tree.digest(app_.directory, bench_.pool, bench_.stop)}};
   }
@@ -115,6 +119,7 @@ class PythonPackagesStep : public Step {
   const Workbench& bench_;
   const BuildRequest& request_;
   const AppInputs& app_;
+  std::optional<RequirementsFiles> requirements_;
   std::vector<FileLeaf> leaves_;
   std::optional<Interpreter> interpreter_;
 };

@@ -50,15 +50,20 @@ struct Build {
     request.app_directory = home.path() / "app";
     make_directories(request.app_directory);
     write_file_atomic(request.app_directory / "requirements.txt", requirements);
-    request.requirement_files = {"requirements.txt"};
     const fs::path nothing = home.path() / "toolchain";
     make_directories(nothing);  // /usr of the host has a compiler
     request.toolchain = [nothing](const auto&, const auto&) { return nothing; };
   }
 
+  PythonLayerResult install() {
+    request.requirements = collect_requirements(AppDirectory(request.app_directory), "requirements.txt");
+    return install_python_packages(bench, request);
+  }
+
+  // The same; failures are shown with what was said before.
   PythonLayerResult run() {
     try {
-      return install_python_packages(bench, request);
+      return install();
     } catch (const Error& error) {
       UNSCOPED_INFO(events.log());
       for (const auto& warning : events.warnings()) UNSCOPED_INFO(warning);
@@ -207,7 +212,7 @@ TEST_CASE("failures of the resolver are explained", "[python]") {
   auto failure = [](const std::string& requirements) {
     Build build(requirements);
     try {
-      install_python_packages(build.bench, build.request);
+      build.install();
     } catch (const Error& error) {
       return std::pair(error.code(), error.message());
     }
@@ -220,9 +225,9 @@ TEST_CASE("failures of the resolver are explained", "[python]") {
   const auto conflict = failure("dash==2.0\nflask==0.5\n");
   CHECK(conflict.first == ErrorCode::invalid_input);
   CHECK(contains(conflict.second, "you require flask==0.5"));
-  const auto line = failure("dash=1\n");
+  const auto line = failure("dash==1.x\n");
   CHECK(line.first == ErrorCode::invalid_input);
-  CHECK(contains(line.second, "no such comparison operator \"=\""));
+  CHECK(contains(line.second, "found `.x`, which is not part of a valid version"));
   const auto hash = failure("six==1.17.0 --hash=sha256:" + std::string(64, '0') + "\n");
   CHECK(hash.first == ErrorCode::corrupt);
   CHECK(contains(hash.second, "requirements.txt:1: no file of six 1.17.0"));

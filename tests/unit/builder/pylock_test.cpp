@@ -4,7 +4,6 @@
 #include "base/file.hpp"
 #include "base/text.hpp"
 #include "builder/python/direct_url.hpp"
-#include "builder/python/requirements.hpp"
 #include "builder/python/resolve.hpp"
 #include "builder/python/uv_run.hpp"
 #include "tests/support/tools.hpp"
@@ -75,37 +74,6 @@ TEST_CASE("pylock: what is wrong is said") {
         prefix + "bad file name in https://i.example/..");
   const std::string a = "[[packages]]\nname = \"a\"\ndirectory = {path = \"x\"}\n";
   CHECK(message(version + a + a) == prefix + "a is there twice");
-}
-
-TEST_CASE("requirements: names, hashes, files and local paths") {
-  const TempDirectory root = dash::testing::make_temp_directory();
-  make_directories(root.path() / "sub");
-  make_directories(root.path() / "local");
-  write_file_atomic(root.path() / "pin.txt", "numpy<2\r\n");
-  write_file_atomic(root.path() / "sub/more.txt", "-c ../pin.txt\nsix\n");
-  write_file_atomic(
-      root.path() / "requirements.txt",
-      concat("\xEF\xBB\xBF# comment\r\n--no-index\n-r sub/more.txt\n-f ./local\nDash_Table >= 2 ; x  # c\n"
-             "a==1 \\\n  --hash=sha256:",
-             kHash,
-             "\n-e ./local\n./missing.whl\n"
-             "b @ https://files.example/b.zip\ngit+https://git.example/c#egg=c\nd[extra]~=1.0"));
-  const Requirements found = read_requirements(root.path(), "requirements.txt");
-  std::vector<std::string> names;
-  for (const Requirement& item : found.items) names.push_back(item.name);
-  CHECK(names == std::vector<std::string>{"six", "dash-table", "a", "", "", "b", "c", "d"});
-  CHECK(found.items[2].where == "requirements.txt:6");
-  CHECK(found.items[2].text == "a==1");
-  REQUIRE(found.items[2].hashes.size() == 1);
-  CHECK(found.files == std::vector<std::string>{"pin.txt", "requirements.txt", "sub/more.txt"});
-  CHECK(found.local_paths == std::vector<std::string>{"local"});
-
-  write_file_atomic(root.path() / "bad.txt", "six\n-r ../x.txt\n");
-  CHECK_THROWS_WITH(read_requirements(root.path(), "bad.txt"),
-                    "bad.txt:2 names '../x.txt', which is outside of the app");
-  write_file_atomic(root.path() / "bad.txt", "-r none.txt\n");
-  CHECK_THROWS_WITH(read_requirements(root.path(), "bad.txt"),
-                    "bad.txt:1 names none.txt, which does not exist");
 }
 
 TEST_CASE("uv: index settings of pip are translated") {

@@ -17,14 +17,24 @@ using Names = std::vector<std::string>;
 namespace {
 
 std::string shown(const RequirementsText& text) {
-  static constexpr const char* kKinds[] = {"package",  "url",        "vcs",          "path",
-                                           "include",  "constraint", "index-url",    "extra-index-url",
-                                           "no-index", "find-links", "trusted-host", "other"};
+  static constexpr const char* kKinds[] = {
+      "package",         "url",      "vcs",        "path",         "include", "constraint", "index-url",
+      "extra-index-url", "no-index", "find-links", "trusted-host", "hash",    "other"};
   std::string out;
   for (const auto& entry : text.entries) {
     if (!out.empty()) out += " ";
     out += concat(entry.line, entry.mode == RequirementsEntry::Mode::editable ? ":editable-" : ":",
                   kKinds[static_cast<int>(entry.kind)], "[", entry.value, "]");
+  }
+  return out;
+}
+
+std::string shown(const std::vector<RequestedPackage>& packages) {
+  std::string out;
+  for (const auto& package : packages) {
+    out += concat(package.name, " ", package.place);
+    for (const auto& hash : package.hashes) out += concat(" ", to_hex(hash).substr(0, 4));
+    out += "; ";
   }
   return out;
 }
@@ -57,7 +67,7 @@ TEST_CASE("lines of a requirements file", "[requirements]") {
       {"a (>=1.0,<2)\nb~=1.4.2\nc!=1.*\nd===weird\ne==${E_VERSION}\nf;extra=='x'",
        "1:package[a] 2:package[b] 3:package[c] 4:package[d] 5:package[e] 6:package[f]"},
       {"a==1 \\\n    --hash=sha256:aa \\\n    --hash=sha256:bb\nb",
-       "1:package[a] 1:other[sha256:aa] 1:other[sha256:bb] 4:package[b]"},
+       "1:package[a] 1:hash[sha256:aa] 1:hash[sha256:bb] 4:package[b]"},
       {"a==1 \\\n# comment \\\nb", "1:package[a] 3:package[b]"},
       {"a==\\", "no"},
       {"--no-index --find-links=./dependencies", "1:no-index[] 1:find-links[./dependencies]"},
@@ -174,7 +184,7 @@ TEST_CASE("a requirements file and what it reaches", "[requirements]") {
         "./ -e requirements.txt:4; pkg/ requirements.txt:3; pkg/ requirements/base.txt:2; "
         "requirements/links/ -f "
         "requirements/base.txt:3; wheels/x.whl requirements.txt:5; ");
-  CHECK(files.packages == Names{"dash", "pandas"});
+  CHECK(shown(files.packages) == "dash requirements.txt:6; pandas requirements/common.txt:1; ");
   CHECK(files.vcs_places == Names{"requirements/base.txt:4"});
   CHECK(files.index.extra_index_urls == Names{"https://e.example/s"});
 
@@ -190,6 +200,29 @@ TEST_CASE("a requirements file and what it reaches", "[requirements]") {
     CAPTURE(leaves[i].name);
     CHECK((leaves[i] == after[i]) == (leaves[i].name != "./" && leaves[i].name != "pkg/"));
   }
+}
+
+TEST_CASE("names that are asked for, with the files that may be installed", "[requirements]") {
+  const std::string a(64, 'a'), b(64, 'B');
+  testing::TempApp app;
+  app.file("pin.txt", "numpy<2\r\n");
+  app.file("sub/more.txt", "-c ../pin.txt\nsix\n").file("local/setup.py", "");
+  app.file(
+      "requirements.txt",
+      concat("\xEF\xBB\xBF# comment\r\n--no-index\n-r sub/more.txt\n-f ./local\n"
+             "Dash_Table >= 2 ; x  # c\na==1 \\\n  --hash=sha256:",
+             a, " \\\n --hash=sha256:short --hash=sha512:", a, a,
+             "\n-e ./local\nb @ https://files.example/b.zip --config-settings=x --hash sha256:", a,
+             "\ngit+https://git.example/c#egg=C_c[x]&subdirectory=s\n-e git+https://git.example/e#egg=e\n"
+             "git+https://git.example/no-name\nl @ ./local\nd[extra]~=1.0\n"
+             "A==2 ; python_version>'3' --hash=sha256:",
+             b));
+  const auto files = collect_requirements(app.open(), "requirements.txt");
+  CHECK(shown(files.packages) ==
+        "a requirements.txt:6 aaaa bbbb; b requirements.txt:10 aaaa; c-c requirements.txt:11; "
+        "d requirements.txt:15; dash-table requirements.txt:5; e requirements.txt:12; l requirements.txt:14; "
+        "six sub/more.txt:2; ");
+  CHECK(files.vcs_places == Names{"requirements.txt:11", "requirements.txt:12", "requirements.txt:13"});
 }
 
 TEST_CASE("what requirements files can't reach", "[requirements]") {

@@ -1,4 +1,4 @@
-#include "builder/python/source_tree.hpp"
+#include "builder/python/source_copies.hpp"
 
 #include "base/archive.hpp"
 #include "base/error.hpp"
@@ -118,12 +118,6 @@ std::vector<std::string> list_tree(const fs::path& root) {
   return out;
 }
 
-bool is_left_out(std::string_view path) {
-  return std::ranges::any_of(split(path, '/'), [](std::string_view part) {
-    return part == ".git" || part == "__pycache__" || part.ends_with(".egg-info");
-  });
-}
-
 }  // namespace
 
 void unpack_source(const fs::path& archive, const fs::path& directory, std::stop_token stop) {
@@ -159,32 +153,6 @@ void copy_tree(const fs::path& source, const fs::path& target, std::stop_token s
       copy(content, sink);
     }
   }
-}
-
-Sha256 tree_identity(const fs::path& directory, std::stop_token stop) {
-  Sha256Hasher hasher;
-  for (const std::string& path : list_tree(directory)) {
-    check_stop(stop);
-    if (is_left_out(path)) continue;
-    const fs::path file = directory / path;
-    const fs::file_status status = fs::symlink_status(file);
-    std::string line;
-    if (status.type() == fs::symlink_file) {
-      line = concat("l ", fs::read_symlink(file).string());
-    } else if (status.type() == fs::regular_file) {
-      Sha256Hasher content;
-      FileSource source(file);
-      std::vector<std::byte> buffer(kStreamBlock);
-      while (const std::size_t count = source.read(buffer)) content.update(Bytes(buffer).first(count));
-      line = concat((status.permissions() & 0100) != 0 ? "x " : "f ", to_hex(content.value()));
-    } else if (status.type() == fs::directory_file) {
-      line = "d";
-    } else {
-      continue;
-    }
-    hasher.update(as_bytes(concat(path.size(), ' ', path, ' ', line.size(), ' ', line, '\n')));
-  }
-  return hasher.value();
 }
 
 }  // namespace dash::builder

@@ -1,11 +1,9 @@
-// Trees of sources that are built: unpacked from archives, copied, identified.
+// Copies of sources for builds to work in, which write where they are: unpacked from archives, or copied.
 #pragma once
 
 #include "base/path.hpp"
-#include "base/sha256.hpp"
 
 #include <stop_token>
-#include <string>
 
 namespace dash::builder {
 
@@ -17,8 +15,5 @@ void unpack_source(const fs::path& archive, const fs::path& directory, std::stop
 // Copies a tree with permission bits and symbolic links (as links) to `target`, which must not exist.
 // Sockets, pipes and devices are left out.
 void copy_tree(const fs::path& source, const fs::path& target, std::stop_token stop);
-
-// Digest of names, contents, execute bits and links of a tree, without .git, __pycache__ and *.egg-info.
-Sha256 tree_identity(const fs::path& directory, std::stop_token stop);
 
 }  // namespace dash::builder
