@@ -102,9 +102,7 @@ oci::Descriptor store_app_image(const Workbench& bench, const BuildRequest& requ
   const auto base_config = oci::ImageConfig::parse(base.at("config"), "configuration of the base image");
   auto config = app_image_config(base_config, request.name.repository, request.environment,
                                  bench.host.source_date_epoch);
-  oci::Annotations annotations;
-  if (const auto digest = base.find("digest"); digest != base.end())
-    annotations[oci::annotation::kBaseDigest] = digest->second;
+  const oci::Annotations annotations = {{oci::annotation::kBaseDigest, base.at("digest")}};
 
   std::vector<oci::Layer> layers;
   for (const auto& part : state.parts) {

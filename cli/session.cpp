@@ -51,7 +51,7 @@ registry::FetchSettings fetch_settings(const builder::HostSettings& host) {
 
 // "." and "/path/to/Sales App" → "sales-app": the directory's name as a repository.
 std::string repository_from(const fs::path& directory) {
-  const auto name = to_lower(fs::absolute(directory).lexically_normal().filename().string());
+  const auto name = to_lower(fs::weakly_canonical(directory).filename().string());
   std::string out;
   for (const char c : name) {
     if ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'))
@@ -92,7 +92,7 @@ Session::~Session() = default;
 
 builder::BuildRequest make_request(const AppOptions& app) {
   builder::BuildRequest out;
-  out.app_directory = fs::absolute(app.directory).lexically_normal();
+  out.app_directory = fs::weakly_canonical(app.directory);
   out.name =
       oci::Reference::parse(app.name.empty() ? repository_from(app.directory) : app.name).with_default_tag();
   if (out.name.digest) throw Error(ErrorCode::usage, "-t takes a name with a tag, not a digest");

@@ -87,9 +87,10 @@ class Containerd:
 
     def run(self, image, name, port):
         log = self.directory / f"{name}.log"
-        self.ctr(
-            "run", "--detach", "--net-host", "--env", f"PORT={port}", "--log-uri", f"file://{log}", image, name
-        )
+        # The host's network, but not with --net-host: that wants an /etc/hosts, which a minimal system has not.
+        network = f"network:/proc/{os.getpid()}/ns/net"
+        environment = ["--env", f"PORT={port}"]
+        self.ctr("run", "--detach", "--with-ns", network, *environment, "--log-uri", f"file://{log}", image, name)
 
     def exec(self, name, *words, check=True):
         """Runs a command in a running container as the app's user; returns its completed process."""

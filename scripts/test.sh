@@ -27,7 +27,9 @@ unit() {
 
 integration() {
   build release
-  scripts/umoci.sh "${DASH_E2E_DIR:-/var/tmp/dash-e2e}/tools"
+  export DASH_E2E_DIR=${DASH_E2E_DIR:-/var/tmp/dash-e2e}
+  rm -rf "$DASH_E2E_DIR/store"  # left by another version
+  scripts/umoci.sh "$DASH_E2E_DIR/tools"
   ctest --preset release -LE unit
 }
 
@@ -40,7 +42,8 @@ sanitizers() {
 }
 
 fuzz() {
-  build fuzz
+  cmake --preset fuzz >/dev/null
+  cmake --build --preset fuzz --target fuzz
   fuzz/run.sh build/fuzz/bin "${FUZZ_SECONDS:-20}"
 }
 

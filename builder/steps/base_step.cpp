@@ -12,6 +12,9 @@ namespace dash::builder {
 
 namespace {
 
+// Name of the default base image in the store; the last one that was made has it.
+constexpr const char* kDefaultBaseName = "dash-build/base:bookworm";
+
 class DefaultBase : public Step {
  public:
   explicit DefaultBase(const Workbench& bench) : bench_(bench) {}
@@ -32,7 +35,12 @@ class DefaultBase : public Step {
                   "the default base image is not in the store, and --offline keeps it from being made")
           .with_hint("build once without --offline, or name an image with --base");
     auto image = bootstrap_base(bench_);
-    return {std::move(image.layers), {{"config", image.config.to_json()}}};
+    // Named, so that it outlives the images that are made of it.
+    auto& layout = bench_.store.layout();
+    const auto manifest = layout.store_image(image.config, image.layers);
+    layout.tag(kDefaultBaseName, manifest);
+    return {std::move(image.layers),
+            {{"config", image.config.to_json()}, {"digest", manifest.digest.to_string()}}};
   }
 
  private:

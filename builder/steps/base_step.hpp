@@ -9,8 +9,8 @@
 
 namespace dash::builder {
 
-// `base` as in BuildRequest. The record's facts hold the base's configuration ("config") and, for a given
-// image, its manifest's digest ("digest").
+// `base` as in BuildRequest. The record's facts hold the base's configuration ("config") and its manifest's
+// digest ("digest").
 std::unique_ptr<Step> make_base_step(const Workbench& bench, const std::string& base);
 
 }  // namespace dash::builder

@@ -18,6 +18,7 @@ namespace {
 
 // The record's fact that says which system packages a result was compiled against.
 constexpr const char* kCompiledWith = "compiled-with";
+constexpr const char* kInterpreterLeaf = "interpreter";
 
 class PythonPackagesStep : public Step {
  public:
@@ -38,7 +39,7 @@ class PythonPackagesStep : public Step {
     StepInputs out;
     for (const auto& leaf : leaves_) out.add(leaf.name, "sha256:" + to_hex(leaf.digest));
     for (const auto& [name, value] : bench_.host.index_settings) out.add_content(name, value);
-    out.add("interpreter", interpreter(below));
+    out.add(kInterpreterLeaf, interpreter(below));
     out.add("prefix", kPythonPrefix);
     out.add("uv", request_.uv_program.empty() ? std::string(kUvVersion) : request_.uv_program.string());
     out.add("recipe", kPythonRecipe);
@@ -86,10 +87,14 @@ class PythonPackagesStep : public Step {
     return concat(below.key_of(kBaseStep), ' ', below.key_of(kSystemPackagesStep));
   }
 
+  // Before the steps below are there, a plan assumes that the interpreter is the one of the last build.
   std::string interpreter(const ImageState& below) const {
     if (interpreter_) return interpreter_->identity();
-    const auto known = known_interpreter(bench_.store, below.layers());
-    return known ? known->identity() : "unknown until the steps below are done";
+    if (const auto known = known_interpreter(bench_.store, below.layers())) return known->identity();
+    if (const auto last = StepRecords(bench_.store).last(request_.name.to_string(), kPythonPackagesStep))
+      for (const auto& leaf : last->leaves)
+        if (leaf.name == kInterpreterLeaf) return leaf.value;
+    return "unknown until the steps below are done";
   }
 
   void check_runtime() const {
