@@ -24,7 +24,7 @@ namespace {
 
 constexpr std::string_view kStep = "base";
 constexpr std::string_view kCodename = "bookworm";
-constexpr std::string_view kRecipe = "bookworm 1";
+constexpr std::string_view kRecipe = "bookworm 2";
 // What a Dash app needs at run time. usr-is-merged keeps perl out, which usrmerge would bring in.
 constexpr std::string_view kPackages = "ca-certificates,libgomp1,netbase,python3,tzdata,usr-is-merged";
 constexpr const char* kMergedUsrHooks = "/usr/share/mmdebstrap/hooks/merged-usr";

@@ -138,15 +138,16 @@ std::vector<AptSource> read_apt_sources(const fs::path& etc_apt) {
 
 std::vector<AptSource> debian_sources(const std::vector<AptSource>& sources, std::string_view codename) {
   std::vector<AptSource> out;
-  for (const auto& source : sources) {
+  for (auto source : sources) {
     const bool of_release = source.suite == codename || source.suite == concat(codename, "-updates") ||
                             source.suite == concat(codename, "-security");
     // Other vendors have a suite of that name too, but not Debian's keyring.
     const bool of_debian = source.signed_by.empty() || contains(source.signed_by, "debian-archive");
     const bool has_main =
         std::find(source.components.begin(), source.components.end(), "main") != source.components.end();
-    if (of_release && of_debian && has_main && std::find(out.begin(), out.end(), source) == out.end())
-      out.push_back(source);
+    if (!of_release || !of_debian || !has_main) continue;
+    source.signed_by.clear();
+    if (std::find(out.begin(), out.end(), source) == out.end()) out.push_back(std::move(source));
   }
   return out;
 }

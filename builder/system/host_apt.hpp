@@ -32,7 +32,9 @@ std::vector<AptSource> parse_apt_sources(std::string_view content, AptSourceForm
 std::vector<AptSource> read_apt_sources(const fs::path& etc_apt);
 
 // Those that are Debian's own for a release: suites NAME, NAME-updates and NAME-security, signed with
-// Debian's archive keyring (or with apt's default), without duplicates.
+// Debian's archive keyring (or with apt's default), without duplicates. The keyring is not named in them: apt
+// trusts Debian's by default, and hosts that write the same sources in other ways must come to the same
+// image.
 std::vector<AptSource> debian_sources(const std::vector<AptSource>& sources, std::string_view codename);
 
 // How the host's apt reaches its archives, as lines of apt.conf(5): proxies, certificates, retries, date

@@ -65,7 +65,8 @@ TEST_CASE("only Debian's own sources of the release make a base image") {
                     "deb [signed-by=/usr/share/keyrings/vendor.gpg] http://vendor.example bookworm main\n"
                     "deb http://deb.example/debian trixie main\n"
                     "deb http://deb.example/debian bookworm-security main\n"
-                    "deb http://deb.example/debian bookworm main\n"
+                    "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] "
+                    "http://deb.example/debian bookworm main\n"
                     "deb http://pg.example bookworm-pgdg main\n"
                     "deb http://vendor.example bookworm stable\n");
   write_file_atomic(etc.path() / "sources.list.d" / "b.list.disabled",
