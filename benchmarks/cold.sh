@@ -49,7 +49,11 @@ server=$!
 trap 'kill $server' EXIT
 sleep 1
 # As buildah has to be called without CAP_SYS_RESOURCE, and with an index on loopback.
-limits="--ulimit nofile=$(ulimit -Hn):$(ulimit -Hn) --ulimit nproc=$(($(ulimit -Hu 2>/dev/null || echo 32768))):$(($(ulimit -Hu 2>/dev/null || echo 32768)))"
+files=$(ulimit -Hn)
+processes=$(ulimit -Hu)
+[ "$files" = unlimited ] && files=1048576
+{ [ "$processes" = unlimited ] || [ "$processes" -gt 32768 ]; } && processes=32768
+limits="--ulimit nofile=$files:$files --ulimit nproc=$processes:$processes"
 bud() { # bud INSTALLER
   local store="--root $lab/containers/root --runroot $lab/containers/run --storage-driver overlay"
   cat <<JSON

@@ -23,7 +23,8 @@ bool has_local_project(const RequirementsFiles& requirements) {
   });
 }
 
-ResolveRequest resolve_request(const PythonRequest& request, const BuildContext& context) {
+ResolveRequest resolve_request(const Workbench& bench, const PythonRequest& request,
+                               const BuildContext& context) {
   ResolveRequest out;
   out.step = request.step;
   out.layers = request.layers;
@@ -32,6 +33,9 @@ ResolveRequest resolve_request(const PythonRequest& request, const BuildContext&
   if (request.requirements) {
     const RequirementsFiles& requirements = *request.requirements;
     out.requirement_files = {requirements.files.front().path};
+    for (const std::string& name : requirements.variables)
+      if (const auto found = bench.host.variables.find(name); found != bench.host.variables.end())
+        out.variables.insert(*found);
     if (has_local_project(requirements)) out.app = ResolveRequest::App::copy;
     if (!std::ranges::binary_search(requirements.packages, kPip, {}, &RequestedPackage::name))
       out.optional_requirements = {kPip};
@@ -49,7 +53,7 @@ ResolveRequest resolve_request(const PythonRequest& request, const BuildContext&
 }
 
 Lock resolve_requirements(const Workbench& bench, const PythonRequest& request, const BuildContext& context) {
-  ResolveRequest out = resolve_request(request, context);
+  ResolveRequest out = resolve_request(bench, request, context);
   try {
     return resolve(bench, out);
   } catch (const Error& error) {

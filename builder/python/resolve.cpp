@@ -39,6 +39,7 @@ Attempt run_resolver(const Workbench& bench, const ResolveRequest& request, cons
 
   Attempt attempt;
   SandboxCommand command = uv.command(arguments);
+  for (const auto& [name, value] : request.variables) command.environment.push_back(concat(name, '=', value));
   command.layers = request.layers;
   command.extra_layers = request.extra_layers;
   command.directory = kAppDirectory;

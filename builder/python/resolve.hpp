@@ -27,6 +27,7 @@ struct ResolveRequest {
   std::vector<std::string> extra_requirements;  // further requirements, as lines
   // Added like extra_requirements, and left out (with a warning) when no index has them.
   std::vector<std::string> optional_requirements;
+  std::map<std::string, std::string> variables;  // what "${NAME}" in the files stands for
   std::string previous_lock;  // text of an earlier lock whose versions are kept where they fit; may be empty
   IndexStrategy index_strategy = IndexStrategy::first_index;
   fs::path uv;  // on the host

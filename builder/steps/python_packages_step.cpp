@@ -38,7 +38,10 @@ class PythonPackagesStep : public Step {
   StepInputs inputs(const ImageState& below) const override {
     StepInputs out;
     for (const auto& leaf : leaves_) out.add(leaf.name, "sha256:" + to_hex(leaf.digest));
-    for (const auto& [name, value] : bench_.host.index_settings) out.add_content(name, value);
+    std::vector<fs::path> directories;  // their content is like that of a remote index: not an input
+    for (const auto& [name, value] : uv_index_environment(bench_.host.index_settings, directories))
+      out.add_content(name, value);
+    add_variables(out);
     out.add(kInterpreterLeaf, interpreter(below));
     out.add("prefix", kPythonPrefix);
     out.add("uv", request_.uv_program.empty() ? std::string(kUvVersion) : request_.uv_program.string());
@@ -74,6 +77,15 @@ class PythonPackagesStep : public Step {
   std::optional<RequirementsFiles> read_requirements() const {
     if (app_.detection.file != "requirements.txt") return std::nullopt;
     return collect_requirements(app_.directory, app_.detection.file, bench_.host.variables);
+  }
+
+  // Only the variables that a requirements file names count, by digest: they hold passwords.
+  void add_variables(StepInputs& inputs) const {
+    if (!requirements_) return;
+    for (const auto& name : requirements_->variables) {
+      const auto found = bench_.host.variables.find(name);
+      inputs.add_content(concat("${", name, "}"), found == bench_.host.variables.end() ? "" : found->second);
+    }
   }
 
   // The requirements files and what they reach; a project without them depends on its whole source.
