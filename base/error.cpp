@@ -63,7 +63,7 @@ int exit_code(ErrorCode code) {
   return 1;
 }
 
-Error system_error(std::string what, int errno_value) {
+Error system_error(std::string_view what, int errno_value) {
   auto code = ErrorCode::internal;
   std::string hint;
   switch (errno_value) {

@@ -268,7 +268,7 @@ ProcessResult run_process(const ProcessOptions& options, std::stop_token stop) {
 
   ProcessResult result;
   LineSplitter out_lines(options.on_stdout), err_lines(options.on_stderr);
-  Stopper stopper(child, stop);
+  Stopper stopper(child, std::move(stop));
   std::string_view pending = options.input;
   if (pending.empty())
     input.write.reset();

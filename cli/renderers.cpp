@@ -22,6 +22,8 @@ template <class... Handlers>
 struct Overloaded : Handlers... {
   using Handlers::operator()...;
 };
+template <class... Handlers>
+Overloaded(Handlers...) -> Overloaded<Handlers...>;
 
 std::string seconds_text(std::chrono::duration<double> time) {
   std::array<char, 32> text{};

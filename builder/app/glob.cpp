@@ -25,7 +25,7 @@ std::u32string characters(std::string_view text) {
         point = point << 6U | (static_cast<unsigned char>(part[i]) & 0x3FU);
       out += point;
     } else {
-      out += 0x110000 + lead;
+      out += static_cast<char32_t>(0x110000U + lead);
       ++at;
       continue;
     }

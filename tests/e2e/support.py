@@ -8,7 +8,7 @@ import pathlib
 import shutil
 import subprocess
 import sys
-import tempfile
+import time
 import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
@@ -42,7 +42,9 @@ class Case(unittest.TestCase):
 
     def setUp(self):
         SCRATCH.mkdir(parents=True, exist_ok=True)
-        self.scratch = pathlib.Path(tempfile.mkdtemp(prefix="case-", dir=SCRATCH))
+        # Plain words: buildah makes an image name of the path of a layout.
+        self.scratch = SCRATCH / f"case-{os.getpid()}-{time.monotonic_ns()}"
+        self.scratch.mkdir()
         self.addCleanup(shutil.rmtree, self.scratch, ignore_errors=True)
         self.tag = "test/" + self.id().split(".")[-1].replace("_", "-").lower()
 
