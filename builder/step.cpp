@@ -1,5 +1,8 @@
 #include "builder/step.hpp"
 
+#include "base/sha256.hpp"
+#include "base/text.hpp"
+
 namespace dash::builder {
 
 std::vector<oci::Layer> ImageState::layers() const {
@@ -8,9 +11,19 @@ std::vector<oci::Layer> ImageState::layers() const {
   return out;
 }
 
-std::string ImageState::key_of(const std::string& step) const {
-  const auto found = keys.find(step);
-  return found == keys.end() ? "none" : found->second;
+std::string ImageState::identity_of(const std::string& step) const {
+  const auto key = keys.find(step);
+  if (key == keys.end()) return "none";
+  Sha256Hasher hasher;
+  bool any = false;
+  for (const auto& part : parts) {
+    if (part.step != step) continue;
+    for (const auto& layer : part.layers) {
+      hasher.update(as_bytes(layer.diff_id.to_string()));
+      any = true;
+    }
+  }
+  return any ? concat("sha256:", to_hex(hasher.value())) : key->second;
 }
 
 }  // namespace dash::builder

@@ -23,8 +23,10 @@ struct ImageState {
   std::map<std::string, std::map<std::string, std::string>> facts;  // facts of the steps' records
 
   std::vector<oci::Layer> layers() const;
-  // Hex key of a step, or "none" when the app has no such step.
-  std::string key_of(const std::string& step) const;
+  // What a step contributed, for the keys of those above it: the diff ids of its layers, or, while it is only
+  // planned, its own key; "none" when the app has no such step. A key can come to other layers when it is
+  // built again (packages without a pin), so it must not stand for them.
+  std::string identity_of(const std::string& step) const;
 };
 
 struct StepResult {

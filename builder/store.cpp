@@ -2,7 +2,10 @@
 
 #include "base/error.hpp"
 
+#include <cerrno>
+
 #include <boost/filesystem/directory.hpp>
+#include <sys/stat.h>
 
 namespace dash::builder {
 
@@ -11,8 +14,14 @@ namespace {
 // Makes the directories, and clears work/ of what killed builds left when nobody else has the store open.
 FileLock enter(const fs::path& home) {
   return with_context("while opening the store " + home.string(), [&] {
+    make_directories(home.parent_path());
+    make_directories(home, 0700);
     for (const char* part : {"snapshots", "packages", "records", "tools", "caches", "work"})
       make_directories(home / part);
+    // Unpacked layers hold set-user-id programs of foreign images, and sources that are not everybody's.
+    for (const char* part : {"snapshots", "work", "caches"})
+      if (::chmod((home / part).c_str(), 0700) != 0)
+        throw system_error("cannot close " + (home / part).string() + " to others", errno);
     const auto lock_file = home / ".in-use";
     if (const auto alone = FileLock::try_acquire(lock_file, FileLock::Kind::exclusive)) {
       for (const auto& entry : fs::directory_iterator(home / "work")) remove_tree(entry.path());

@@ -109,14 +109,16 @@ int run_command(const ImagesOptions& options, std::stop_token) {
 
 int run_command(const RemoveOptions& options, std::stop_token) {
   auto store = open_store(options.common);
+  std::vector<std::string> names;
   std::vector<std::string> missing;
   for (const auto& text : options.names) {
-    const auto name = oci::Reference::parse(text).with_default_tag().to_string();
-    if (!store.layout().untag(name)) missing.push_back(name);
+    names.push_back(oci::Reference::parse(text).with_default_tag().to_string());
+    if (!store.layout().find(names.back())) missing.push_back(names.back());
   }
   if (!missing.empty())
     throw Error(ErrorCode::not_found, concat("there is no image ", join(missing, ", "), " in the store"))
-        .with_hint("'dash-build images' lists what is there");
+        .with_hint("nothing was removed; 'dash-build images' lists what is there");
+  for (const auto& name : names) store.layout().untag(name);
   return 0;
 }
 

@@ -25,6 +25,13 @@ int run_command(const LayerOptions& options, std::stop_token stop) {
   if (!fs::is_directory(options.directory, ignored))
     throw Error(ErrorCode::not_found, concat(options.directory.string(), " is not a directory"));
 
+  const auto source = fs::weakly_canonical(options.directory);
+  if (const auto inside = fs::weakly_canonical(to.path).lexically_relative(source);
+      !inside.empty() && *inside.begin() != "..")
+    throw Error(ErrorCode::usage,
+                concat(to.path.string(), " is inside of ", source.string(), ", which is packed"))
+        .with_hint("write the image somewhere else");
+
   auto layout = oci::ImageLayout::open_or_create(to.path);
   const auto lease = layout.lease();
   oci::ImageConfig config;

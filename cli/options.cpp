@@ -1,5 +1,6 @@
 #include "cli/options.hpp"
 
+#include "base/text.hpp"
 #include "cli/version.hpp"
 
 #include <sstream>
@@ -44,6 +45,18 @@ const std::map<std::string, Progress> kProgressNames = {{"auto", Progress::autom
                                                         {"json", Progress::json},
                                                         {"quiet", Progress::quiet}};
 
+// In the form of all errors. A first word that is no command is named, which the parser would not do.
+std::string usage_error(const CLI::App& app, int argc, const char* const* argv, const std::string& what) {
+  const std::string first = argc > 1 ? argv[1] : "";
+  std::vector<std::string> commands;
+  for (const auto* command : app.get_subcommands(nullptr)) commands.push_back(command->get_name());
+  const bool known = std::find(commands.begin(), commands.end(), first) != commands.end();
+  if (known || first.empty() || first.starts_with('-'))
+    return concat("error: ", what, "\nhint: see 'dash-build ", known ? first + " " : "", "--help'\n");
+  return concat("error: ", dash::quoted(first), " is no command\nhint: the commands are ", join(commands, ", "),
+                '\n');
+}
+
 }  // namespace
 
 Command parse_command_line(int argc, const char* const* argv) {
@@ -69,7 +82,8 @@ Command parse_command_line(int argc, const char* const* argv) {
   build_command->add_option("--metadata-file", build.metadata_file, "Write digests, layers and steps as JSON")
       ->type_name("FILE");
   build_command->add_option("--progress", build.progress, "auto, tty, plain, json or quiet")
-      ->transform(CLI::CheckedTransformer(kProgressNames, CLI::ignore_case))
+      ->transform(CLI::Transformer(kProgressNames))
+      ->option_text("auto|tty|plain|json|quiet")
       ->type_name("MODE");
   build_command->add_option("--threads", build.threads, "Worker threads (default: one per processor)")
       ->type_name("N");
@@ -130,8 +144,7 @@ Command parse_command_line(int argc, const char* const* argv) {
   remove_command->callback([&] { chosen = remove; });
 
   CollectOptions collect;
-  auto* collect_command =
-      app.add_subcommand("gc", "Free the space of everything that no image and no record needs");
+  auto* collect_command = app.add_subcommand("gc", "Free the space of everything that no named image needs");
   add_common(*collect_command, collect.common);
   collect_command->callback([&] { chosen = collect; });
 
@@ -154,8 +167,8 @@ Command parse_command_line(int argc, const char* const* argv) {
   } catch (const CLI::ParseError& error) {
     std::ostringstream out;
     std::ostringstream err;
-    const bool asked = app.exit(error, out, err) == 0;
-    return ParseEnd{out.str() + err.str(), asked ? 0 : 2};
+    if (app.exit(error, out, err) == 0) return ParseEnd{out.str(), 0};
+    return ParseEnd{usage_error(app, argc, argv, error.what()), 2};
   }
   return chosen;
 }

@@ -65,7 +65,8 @@ std::string repository_from(const fs::path& directory) {
 
 std::pair<std::string, std::string> parse_variable(const std::string& text) {
   const auto equals = text.find('=');
-  if (equals == std::string::npos || equals == 0)
+  const auto blank = text.find_first_of(" \t\n");
+  if (equals == std::string::npos || equals == 0 || blank < equals)
     throw Error(ErrorCode::usage, concat("--env ", quoted(text), " is not NAME=VALUE"));
   return {text.substr(0, equals), text.substr(equals + 1)};
 }

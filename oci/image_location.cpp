@@ -31,8 +31,7 @@ ImageLocation ImageLocation::parse(std::string_view text) {
     out.name = text;
     return out;
   }
-  const auto colon = rest.rfind(':');
-  if (colon != std::string_view::npos && rest.find('/', colon) == std::string_view::npos) {
+  if (const auto colon = rest.find(':'); colon != std::string_view::npos) {
     out.tag = rest.substr(colon + 1);
     rest = rest.substr(0, colon);
   }
@@ -46,10 +45,8 @@ ImageLocation ImageLocation::parse(std::string_view text) {
 
 std::string ImageLocation::to_string() const {
   if (kind == Kind::name) return name;
-  const auto text = path.string();
-  auto out = concat(kind == Kind::layout ? kLayout : kArchive, text);
-  // A path with a ':' in its last part needs the separator even when no tag follows.
-  if (!tag.empty() || text.find(':', text.rfind('/') + 1) != std::string::npos) out += ':' + tag;
+  auto out = concat(kind == Kind::layout ? kLayout : kArchive, path.string());
+  if (!tag.empty()) out += ':' + tag;
   return out;
 }
 

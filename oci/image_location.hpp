@@ -15,9 +15,8 @@ struct ImageLocation {
   std::string tag;   // of a layout or an archive; empty when not given
   std::string name;  // Kind::name: the text itself, unchecked
 
-  // Throws Error(usage) for a transport that is not supported or a missing path. As with skopeo, what follows
-  // the last
-  // ':' is the tag unless it holds a '/'.
+  // Throws Error(usage) for a transport that is not supported or a missing path. As with skopeo, the path
+  // ends at the first ':', and what follows is the tag.
   static ImageLocation parse(std::string_view text);
   std::string to_string() const;
 };

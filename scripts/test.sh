@@ -6,6 +6,7 @@ set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 cd "$root"
 . scripts/packages.sh
+export CCACHE_BASEDIR=$root CCACHE_NOHASHDIR=1  # other clones may share the cache
 parts=${*:-style unit integration sanitizers fuzz tidy}
 
 # shellcheck disable=SC2086

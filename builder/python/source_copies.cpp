@@ -109,11 +109,17 @@ class Unpacker {
   std::uint64_t bytes_ = 0;
 };
 
-// Paths below a directory, sorted, without going through links.
+// Paths below a directory, sorted, without going through links. Without repositories: they are no part of the
+// app's source (SourceTree), so no build may depend on them.
 std::vector<std::string> list_tree(const fs::path& root) {
   std::vector<std::string> out;
-  for (fs::recursive_directory_iterator it(root), end; it != end; ++it)
+  for (fs::recursive_directory_iterator it(root), end; it != end; ++it) {
+    if (it->path().filename() == ".git") {
+      it.disable_recursion_pending();
+      continue;
+    }
     out.push_back(it->path().lexically_relative(root).string());
+  }
   std::ranges::sort(out);
   return out;
 }

@@ -13,7 +13,7 @@ namespace dash::builder {
 void unpack_source(const fs::path& archive, const fs::path& directory, std::stop_token stop);
 
 // Copies a tree with permission bits and symbolic links (as links) to `target`, which must not exist.
-// Sockets, pipes and devices are left out.
+// Sockets, pipes, devices and .git are left out.
 void copy_tree(const fs::path& source, const fs::path& target, std::stop_token stop);
 
 }  // namespace dash::builder

@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cerrno>
+#include <set>
 
 #include <fcntl.h>
 #include <nlohmann/json.hpp>
@@ -145,6 +146,16 @@ std::vector<std::string> environment_of(const SandboxCommand& command, const Hos
   return environment;
 }
 
+// overlayfs refuses a directory that is named twice. The upper of two equal layers brings everything back
+// that the layers between them changed, so the lower one makes no difference.
+void keep_topmost(std::vector<fs::path>& lower) {
+  std::set<fs::path> seen;
+  std::vector<fs::path> kept;
+  for (auto path = lower.rbegin(); path != lower.rend(); ++path)
+    if (seen.insert(*path).second) kept.push_back(*path);
+  lower.assign(kept.rbegin(), kept.rend());
+}
+
 // Links every lower directory under a short name, because all of them must fit into one page of mount
 // options.
 std::string overlay_options(const RunPaths& paths, const std::vector<fs::path>& lower) {
@@ -233,11 +244,20 @@ std::string runtime_complaint(const fs::path& log) {
   return complaint;
 }
 
+// Removes `name` in the directory `parent` of a tree that a command has written: a parent that is a symbolic
+// link is left alone, whatever it points at.
+void remove_below(const fs::path& tree, const char* parent, const std::string& name) {
+  const UniqueFd root = open_file(tree, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+  const UniqueFd directory(::openat(root.get(), parent, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  if (directory) remove_tree_at(directory.get(), name, (tree / parent / name).string());
+}
+
 // Removes from the upper directory what the runtime may have made there when the scaffold was hidden by a
 // layer. The command itself can't touch these: they were mounts.
 void remove_mount_points(const fs::path& upper) {
-  for (const auto* path : {"proc", "sys", "dev", "tmp", "run/dash-build"}) remove_tree(upper / path);
-  for (const auto* name : kPrivateFiles) remove_tree(upper / "etc" / name);
+  for (const auto* name : {"proc", "sys", "dev", "tmp"}) remove_below(upper, ".", name);
+  remove_below(upper, "run", "dash-build");
+  for (const auto* name : kPrivateFiles) remove_below(upper, "etc", name);
 }
 
 }  // namespace
@@ -270,6 +290,7 @@ SandboxResult OciSandbox::run(const SandboxCommand& command, std::stop_token sto
   std::vector<fs::path> lower = {paths.scaffold};
   for (const auto& layer : command.layers) lower.push_back(snapshots_.layer(layer, stop));
   lower.insert(lower.end(), command.extra_layers.begin(), command.extra_layers.end());
+  keep_topmost(lower);
   const Mounter mounter(paths, overlay_options(paths, lower));
 
   write_file(paths.bundle / "config.json",

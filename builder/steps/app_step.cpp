@@ -9,6 +9,9 @@ namespace dash::builder {
 
 namespace {
 
+// Part of the step's key: changes when the same source would give another layer.
+constexpr const char* kAppRecipe = "app 1";
+
 class AppStep : public Step {
  public:
   AppStep(const Workbench& bench, const AppInputs& app)
@@ -21,6 +24,7 @@ class AppStep : public Step {
   StepInputs inputs(const ImageState&) const override {
     StepInputs out;
     out.add("source", "sha256:" + to_hex(digest_));
+    out.add("recipe", kAppRecipe);
     add_layer_format(out, bench_);
     return out;
   }
@@ -34,7 +38,10 @@ class AppStep : public Step {
     options.hard_links = oci::TreeOptions::HardLinks::copy;
     options.keep = [this](const std::string& path, EntryType type) { return tree_.keep(path, type); };
     oci::add_tree(writer, app_.directory.path(), options, bench_.stop);
-    return {{writer.finish()}, {}};
+    auto layer = writer.finish();
+    const auto now = SourceTree::scan(app_.directory, app_.ignore, bench_.stop);
+    if (now.digest(app_.directory, bench_.pool, bench_.stop) != digest_) throw source_changed(kAppStep);
+    return {{std::move(layer)}, {}};
   }
 
  private:

@@ -15,7 +15,7 @@ class LauncherStep : public Step {
   StepInputs inputs(const ImageState& below) const override {
     StepInputs out;
     out.add("launcher", kLauncherRecipe);
-    out.add("base", below.key_of(kBaseStep));  // its passwd and group are continued
+    out.add("base", below.identity_of(kBaseStep));  // its passwd and group are continued
     add_layer_format(out, bench_);
     return out;
   }

@@ -24,7 +24,7 @@ class PredeployStep : public Step {
     out.add_content("predeploy", app_.json.predeploy->command);
     // The script may read anything in the image.
     for (const auto* step : {kBaseStep, kLauncherStep, kSystemPackagesStep, kPythonPackagesStep, kAppStep})
-      out.add(step, below.key_of(step));
+      out.add(step, below.identity_of(step));
     for (const auto& [name, value] : request_.environment) out.add_content("--env " + name, value);
     out.add("recipe", kPredeployRecipe);
     add_layer_format(out, bench_);

@@ -32,19 +32,20 @@ class PythonPackagesStep : public Step {
 
   void prepare(const ImageState& below) override {
     interpreter_ = probe_interpreter(bench_, below.layers(), kPythonPackagesStep);
-    check_runtime();
   }
 
   StepInputs inputs(const ImageState& below) const override {
+    const auto interpreter = interpreter_ ? interpreter_ : known_interpreter(bench_.store, below.layers());
+    if (interpreter) check_runtime(*interpreter);
     StepInputs out;
     for (const auto& leaf : leaves_) out.add(leaf.name, "sha256:" + to_hex(leaf.digest));
     std::vector<fs::path> directories;  // their content is like that of a remote index: not an input
     for (const auto& [name, value] : uv_index_environment(bench_.host.index_settings, directories))
-      out.add_content(name, value);
+      if (decides_packages(name)) out.add_content(name, value);
     add_variables(out);
-    out.add(kInterpreterLeaf, interpreter(below));
+    out.add(kInterpreterLeaf, interpreter ? interpreter->identity() : assumed_interpreter());
     out.add("prefix", kPythonPrefix);
-    out.add("uv", request_.uv_program.empty() ? std::string(kUvVersion) : request_.uv_program.string());
+    out.add("uv", uv_identity());
     out.add("recipe", kPythonRecipe);
     add_layer_format(out, bench_);
     return out;
@@ -68,6 +69,7 @@ class PythonPackagesStep : public Step {
       return install_toolchain(bench_, snapshots, layers, packages, kPythonPackagesStep);
     };
     auto result = install_python_packages(bench_, request);
+    if (input_leaves() != leaves_) throw source_changed(kPythonPackagesStep);
     StepResult out{std::move(result.layers), {{"lock", result.lock.text}}};
     if (result.compiled == PythonLayerResult::Compiled::yes) out.facts[kCompiledWith] = compile_key(below);
     return out;
@@ -77,6 +79,19 @@ class PythonPackagesStep : public Step {
   std::optional<RequirementsFiles> read_requirements() const {
     if (app_.detection.file != "requirements.txt") return std::nullopt;
     return collect_requirements(app_.directory, app_.detection.file, bench_.host.variables);
+  }
+
+  // How patiently or from which cache files are fetched makes no difference to them.
+  static bool decides_packages(std::string_view setting) {
+    for (const std::string_view other : {"TIMEOUT", "RETRIES", "CONCURRENT", "CACHE", "PROGRESS"})
+      if (contains(setting, other)) return false;
+    return true;
+  }
+
+  std::string uv_identity() const {
+    if (request_.uv_program.empty()) return std::string(kUvVersion);
+    FileSource program(request_.uv_program);
+    return concat("sha256:", to_hex(sha256(program)));
   }
 
   // Only the variables that a requirements file names count, by digest: they hold passwords.
@@ -96,34 +111,32 @@ class PythonPackagesStep : public Step {
   }
 
   static std::string compile_key(const ImageState& below) {
-    return concat(below.key_of(kBaseStep), ' ', below.key_of(kSystemPackagesStep));
+    return concat(below.identity_of(kBaseStep), ' ', below.identity_of(kSystemPackagesStep));
   }
 
   // Before the steps below are there, a plan assumes that the interpreter is the one of the last build.
-  std::string interpreter(const ImageState& below) const {
-    if (interpreter_) return interpreter_->identity();
-    if (const auto known = known_interpreter(bench_.store, below.layers())) return known->identity();
+  std::string assumed_interpreter() const {
     if (const auto last = StepRecords(bench_.store).last(request_.name.to_string(), kPythonPackagesStep))
       for (const auto& leaf : last->leaves)
         if (leaf.name == kInterpreterLeaf) return leaf.value;
     return "unknown until the steps below are done";
   }
 
-  void check_runtime() const {
+  void check_runtime(const Interpreter& interpreter) const {
     if (!app_.runtime) return;
     const auto wanted = app_.runtime->to_string();
-    switch (app_.runtime->match(interpreter_->version)) {
+    switch (app_.runtime->match(interpreter.version)) {
       case PythonVersionRequest::Match::yes:
         return;
       case PythonVersionRequest::Match::other_patch:
         bench_.warn(kPythonPackagesStep,
                     concat("runtime.txt asks for Python ", wanted, "; the base image has ",
-                           interpreter_->version, ", which is used"));
+                           interpreter.version, ", which is used"));
         return;
       case PythonVersionRequest::Match::no:
         throw Error(ErrorCode::unsupported, concat("runtime.txt asks for Python ", wanted,
-                                                   ", but the base image has ", interpreter_->version))
-            .with_hint(concat("change runtime.txt to python-", interpreter_->minor_version(),
+                                                   ", but the base image has ", interpreter.version))
+            .with_hint(concat("change runtime.txt to python-", interpreter.minor_version(),
                               ", or name a base image with that Python by --base"));
     }
   }

@@ -1,5 +1,6 @@
 #include "builder/steps/steps.hpp"
 
+#include "base/text.hpp"
 #include "builder/steps/base_step.hpp"
 #include "builder/steps/step_list.hpp"
 
@@ -8,6 +9,12 @@ namespace dash::builder {
 void add_layer_format(StepInputs& inputs, const Workbench& bench) {
   inputs.add("compression", bench.compression.identity());
   inputs.add("time", std::to_string(bench.host.source_date_epoch));
+}
+
+Error source_changed(std::string_view step) {
+  return Error(ErrorCode::invalid_input,
+               concat("files of the app changed while the step ", step, " read them"))
+      .with_hint("build again when nothing writes to the app's directory");
 }
 
 StepList make_steps(const Workbench& bench, const BuildRequest& request) {

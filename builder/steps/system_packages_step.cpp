@@ -22,15 +22,18 @@ class SystemPackagesStep : public Step {
   StepInputs inputs(const ImageState& below) const override {
     StepInputs out;
     for (const auto& leaf : leaves_) out.add(leaf.name, "sha256:" + to_hex(leaf.digest));
-    out.add("base", below.key_of(kBaseStep));
+    out.add("base", below.identity_of(kBaseStep));
     out.add("recipe", kAptRecipe);
     add_layer_format(out, bench_);
     return out;
   }
 
   StepResult run(const ImageState& below) override {
-    return {{install_system_packages(bench_, below.layers(), app_.directory, app_.apt, kSystemPackagesStep)},
-            {}};
+    auto layer =
+        install_system_packages(bench_, below.layers(), app_.directory, app_.apt, kSystemPackagesStep);
+    if (apt_leaves(app_.directory, app_.apt, bench_.pool, bench_.stop) != leaves_)
+      throw source_changed(kSystemPackagesStep);
+    return {{std::move(layer)}, {}};
   }
 
  private:

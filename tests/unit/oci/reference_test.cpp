@@ -84,9 +84,9 @@ TEST_CASE("image locations") {
   CHECK(layout.kind == ImageLocation::Kind::layout);
   CHECK(layout.path == "/var/lib/x");
   CHECK(layout.tag == "1.0");
-  const auto odd = ImageLocation::parse("oci:a:b/c");
-  CHECK(odd.path == "a:b/c");
-  CHECK(odd.tag.empty());
+  const auto nested = ImageLocation::parse("oci:a:team/app:1");
+  CHECK(nested.path == "a");
+  CHECK(nested.tag == "team/app:1");
   const auto archive = ImageLocation::parse("oci-archive:x.tar");
   CHECK(archive.kind == ImageLocation::Kind::archive);
   CHECK(archive.to_string() == "oci-archive:x.tar");
