@@ -165,8 +165,4 @@ Layer LayerWriter::finish() {
           DiffId(state.tar_hash.value())};
 }
 
-bool is_whiteout(std::string_view path) {
-  return path.substr(name_start(path)).starts_with(kWhiteoutPrefix);
-}
-
 }  // namespace dash::oci

@@ -45,7 +45,7 @@ sanitizers() {
 fuzz() {
   cmake --preset fuzz >/dev/null
   cmake --build --preset fuzz --target fuzz
-  fuzz/run.sh build/fuzz/bin "${FUZZ_SECONDS:-20}"
+  fuzz/run.sh build/fuzz/bin "${FUZZ_SECONDS:-10}"
 }
 
 tidy() { scripts/tidy.sh; }

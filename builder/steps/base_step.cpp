@@ -2,10 +2,12 @@
 
 #include "base/error.hpp"
 #include "base/text.hpp"
+#include "builder/step_record.hpp"
 #include "builder/steps/steps.hpp"
 #include "builder/system/base_image.hpp"
 #include "oci/image_archive.hpp"
 #include "oci/image_location.hpp"
+#include "oci/recompress.hpp"
 #include "oci/reference.hpp"
 
 namespace dash::builder {
@@ -15,35 +17,64 @@ namespace {
 // Name of the default base image in the store; the last one that was made has it.
 constexpr const char* kDefaultBaseName = "dash-build/base:bookworm";
 
+// Bootstrapping takes a minute, so it is done once for all compressions and all SOURCE_DATE_EPOCHs: the
+// record under the recipe alone tells of layers that only have to be compressed again.
 class DefaultBase : public Step {
  public:
   explicit DefaultBase(const Workbench& bench) : bench_(bench) {}
   std::string name() const override { return kBaseStep; }
 
   StepInputs inputs(const ImageState&) const override {
-    StepInputs out;
-    out.add("recipe", base_recipe_identity(bench_.host));
-    out.add("architecture", bench_.host.debian_architecture);
+    auto out = recipe_inputs();
     out.add("compression", bench_.compression.identity());
-    out.add("time", std::to_string(bench_.host.source_date_epoch));
     return out;
   }
 
   StepResult run(const ImageState&) override {
+    auto image = made_before();
+    if (!image) image = bootstrap();
+    // Named, so that it outlives the images that are made of it.
+    auto& layout = bench_.store.layout();
+    const auto manifest = layout.store_image(image->config, image->layers);
+    layout.tag(kDefaultBaseName, manifest);
+    const auto recipe = recipe_inputs();
+    StepRecords(bench_.store)
+        .save(recipe.key(kBaseStep),
+              {kBaseStep, recipe.leaves(), image->layers, {{"config", image->config.to_json()}}, 0});
+    return {std::move(image->layers),
+            {{"config", image->config.to_json()}, {"digest", manifest.digest.to_string()}}};
+  }
+
+ private:
+  StepInputs recipe_inputs() const {
+    StepInputs out;
+    out.add("recipe", base_recipe_identity(bench_.host));
+    out.add("architecture", bench_.host.debian_architecture);
+    return out;
+  }
+
+  std::optional<BaseImage> made_before() const {
+    const auto record = StepRecords(bench_.store).find(recipe_inputs().key(kBaseStep));
+    if (!record) return std::nullopt;
+    BaseImage image{oci::ImageConfig::parse(record->facts.at("config"), "configuration of the base image"),
+                    {}};
+    for (const auto& layer : record->layers)
+      image.layers.push_back(oci::recompress_layer(bench_.layer_settings(), layer, bench_.stop));
+    return image;
+  }
+
+  BaseImage bootstrap() const {
     if (bench_.network == Network::none)
       throw Error(ErrorCode::unavailable,
                   "the default base image is not in the store, and --offline keeps it from being made")
           .with_hint("build once without --offline, or name an image with --base");
-    auto image = bootstrap_base(bench_);
-    // Named, so that it outlives the images that are made of it.
-    auto& layout = bench_.store.layout();
-    const auto manifest = layout.store_image(image.config, image.layers);
-    layout.tag(kDefaultBaseName, manifest);
-    return {std::move(image.layers),
-            {{"config", image.config.to_json()}, {"digest", manifest.digest.to_string()}}};
+    auto host = bench_.host;
+    host.source_date_epoch = oci::kDefaultEpoch;
+    const Workbench bench{bench_.store, bench_.sandbox,     bench_.fetcher, bench_.pool, bench_.events,
+                          host,         bench_.compression, bench_.network, bench_.stop};
+    return bootstrap_base(bench);
   }
 
- private:
   const Workbench& bench_;
 };
 
