@@ -23,15 +23,21 @@ class Interrupts {
     for (const int signal : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&signals_, signal);
     ::pthread_sigmask(SIG_BLOCK, &signals_, nullptr);
     ::signal(SIGPIPE, SIG_IGN);
-    thread_ = std::jthread([this](std::stop_token end) { watch(end); });
+    thread_ = std::jthread([this](const std::stop_token& end) { watch(end); });
   }
+  ~Interrupts() {
+    thread_.request_stop();
+    ::pthread_kill(thread_.native_handle(), SIGHUP);  // wakes it
+  }
+  Interrupts(const Interrupts&) = delete;
+  Interrupts& operator=(const Interrupts&) = delete;
   std::stop_token token() const { return stop_.get_token(); }
 
  private:
   void watch(const std::stop_token& end) {
-    const timespec tick{0, 50'000'000};
-    while (!end.stop_requested()) {
-      if (::sigtimedwait(&signals_, nullptr, &tick) < 0) continue;
+    for (;;) {
+      if (::sigwaitinfo(&signals_, nullptr) < 0) continue;
+      if (end.stop_requested()) return;
       if (stop_.stop_requested()) ::_exit(130);
       stop_.request_stop();
     }

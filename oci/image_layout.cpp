@@ -53,6 +53,11 @@ class LayoutBlobWriter : public BlobWriter {
   std::uint64_t handed_over_ = 0;
 };
 
+bool is_named(const Descriptor& entry, std::string_view name) {
+  const auto found = entry.annotations.find(annotation::kRefName);
+  return found != entry.annotations.end() && found->second == name;
+}
+
 bool is_temporary(const fs::path& file) {
   return file.filename().string().starts_with(".tmp-");
 }
@@ -113,37 +118,35 @@ Index ImageLayout::index() const {
 void ImageLayout::update_index(const std::function<void(Index&)>& change) {
   const auto lock = FileLock::acquire(directory_ / ".index.lock", FileLock::Kind::exclusive);
   auto current = index();
+  const auto before = current.to_json();
   change(current);
-  write_file_atomic(directory_ / "index.json", current.to_json());
+  if (const auto after = current.to_json(); after != before)
+    write_file_atomic(directory_ / "index.json", after);
 }
 
 std::optional<Descriptor> ImageLayout::find(std::string_view name) const {
   for (const auto& entry : index().manifests)
-    if (const auto found = entry.annotations.find(annotation::kRefName);
-        found != entry.annotations.end() && found->second == name)
-      return entry;
+    if (is_named(entry, name)) return entry;
   return std::nullopt;
 }
 
 void ImageLayout::tag(std::string_view name, const Descriptor& manifest) {
   update_index([&](Index& index) {
-    std::erase_if(index.manifests, [&](const Descriptor& entry) {
-      const auto found = entry.annotations.find(annotation::kRefName);
-      return found != entry.annotations.end() && found->second == name;
-    });
     auto entry = manifest;
     entry.annotations[annotation::kRefName] = name;
-    index.manifests.push_back(std::move(entry));
+    const auto has_name = [&](const Descriptor& other) { return is_named(other, name); };
+    const auto place = std::find_if(index.manifests.begin(), index.manifests.end(), has_name);
+    if (place == index.manifests.end()) return index.manifests.push_back(std::move(entry));
+    *place = std::move(entry);
+    index.manifests.erase(std::remove_if(place + 1, index.manifests.end(), has_name), index.manifests.end());
   });
 }
 
 bool ImageLayout::untag(std::string_view name) {
   bool removed = false;
   update_index([&](Index& index) {
-    removed = std::erase_if(index.manifests, [&](const Descriptor& entry) {
-                const auto found = entry.annotations.find(annotation::kRefName);
-                return found != entry.annotations.end() && found->second == name;
-              }) > 0;
+    removed =
+        std::erase_if(index.manifests, [&](const Descriptor& entry) { return is_named(entry, name); }) > 0;
   });
   return removed;
 }

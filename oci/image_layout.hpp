@@ -36,7 +36,8 @@ class ImageLayout : public BlobStore {
 
   // index.json as it is now.
   Index index() const;
-  // Lets `change` edit the index and writes it, under the lock; concurrent updates are never lost.
+  // Lets `change` edit the index and writes it when that changed it, under the lock; concurrent updates are
+  // never lost.
   void update_index(const std::function<void(Index&)>& change);
 
   // The entry of a name (annotation org.opencontainers.image.ref.name), or nothing.
