@@ -34,7 +34,7 @@ class HostileTest(Case):
         layout = self.scratch / "layout"
         self.build(self.make_app(FILES, "first"), "-o", f"oci:{layout}:x")
         app = self.make_app({**FILES, "app.json": '{"predeploy": "cat data.txt > /opt/seen"}'}, "second")
-        self.assertEqual(decisions(self.build(app, "--base", f"oci:{layout}:x"))["predeploy"], "build")
+        self.assertEqual(decisions(self.build(app, "--base", f"oci:{layout}:x", "--no-cache"))["predeploy"], "build")
 
     def test_source_that_changes_meanwhile(self):
         app = self.make_app(FILES)
