@@ -35,6 +35,7 @@ integration() {
 }
 
 sanitizers() {
+  export TSAN_OPTIONS="suppressions=$root/tests/tsan.supp"
   for preset in asan tsan; do
     cmake --preset "$preset" >/dev/null
     cmake --build --preset "$preset" --target unit_tests

@@ -337,6 +337,11 @@ TEST_CASE("a missing directory and one that is none are named") {
         concat("not_found: cannot open ", tree.path("f"), ": Not a directory"));
 }
 
+// Runs in the store's thread, where Catch's assertions must not be used.
+void resize(const std::string& path, std::int64_t size) {
+  if (::truncate(path.c_str(), size) != 0) throw system_error(concat("cannot resize ", path), errno);
+}
+
 TEST_CASE("a file that changes while it is read is named") {
   struct Case {
     std::function<void(const std::string&)> change;
@@ -344,8 +349,8 @@ TEST_CASE("a file that changes while it is read is named") {
   };
   const std::string content(std::size_t{32} << 20, 'x');
   const auto [change, how] = GENERATE_COPY(values<Case>({
-      {[](const std::string& path) { REQUIRE(::truncate(path.c_str(), 100) == 0); }, "ends after "},
-      {[](const std::string& path) { REQUIRE(::truncate(path.c_str(), std::int64_t{33} << 20) == 0); },
+      {[](const std::string& path) { resize(path, 100); }, "ends after "},
+      {[](const std::string& path) { resize(path, std::int64_t{33} << 20); },
        "now has 34603008 bytes, not 33554432"},
       {[](const std::string& path) {
          const auto fd = open_file(path, O_WRONLY);
