@@ -53,8 +53,8 @@ std::string usage_error(const CLI::App& app, int argc, const char* const* argv, 
   const bool known = std::find(commands.begin(), commands.end(), first) != commands.end();
   if (known || first.empty() || first.starts_with('-'))
     return concat("error: ", what, "\nhint: see 'dash-build ", known ? first + " " : "", "--help'\n");
-  return concat("error: ", dash::quoted(first), " is no command\nhint: the commands are ", join(commands, ", "),
-                '\n');
+  return concat("error: ", dash::quoted(first), " is no command\nhint: the commands are ",
+                join(commands, ", "), '\n');
 }
 
 }  // namespace
