@@ -25,8 +25,8 @@ std::string origin_key(const Url& origin) {
 Url checked_realm(const AuthTarget& target, const std::string& realm) {
   auto url = Url::parse(realm);
   if (!url)
-    throw Error(ErrorCode::invalid_input,
-                concat(target.registry, " names the token server ", dash::quoted(redact_url(realm)), ", which is no URL"));
+    throw Error(ErrorCode::invalid_input, concat(target.registry, " names the token server ",
+                                                 dash::quoted(redact_url(realm)), ", which is no URL"));
   if (url->scheme == "http" && target.origin.scheme == "https")
     throw Error(ErrorCode::denied, concat(target.registry, " wants credentials sent to ", redact_url(realm),
                                           ", which is not encrypted; they were not sent"));
@@ -141,9 +141,8 @@ void Authenticator::fetch(Token& token, const AuthTarget& target, const Wish& wi
   const auto answer = ask(http_, std::move(request), form, policy_, stop);
   const auto shown = redact_url(wish.realm);
   if (answer.status == 401 || answer.status == 403)
-    throw Error(ErrorCode::denied,
-                concat("the token server ", shown, " refused ", describe(target, stop), " for ", target.registry,
-                       " (", answer.status, ")"))
+    throw Error(ErrorCode::denied, concat("the token server ", shown, " refused ", describe(target, stop),
+                                          " for ", target.registry, " (", answer.status, ")"))
         .with_hint(concat("log in again with 'dash-build login ", target.registry, "'"));
   const auto json = Json::parse(answer.body, nullptr, false);
   auto value = text_at(json, "token");
@@ -156,7 +155,8 @@ void Authenticator::fetch(Token& token, const AuthTarget& target, const Wish& wi
   if (const auto found = json.find("expires_in"); found != json.end() && found->is_number())
     life = std::chrono::seconds(std::clamp<std::int64_t>(found->get<std::int64_t>(), 0, 30LL * 24 * 3600));
   // A quarter of its life before the end, but at most half a minute.
-  token.renew_at = asked_at + std::max<std::chrono::milliseconds>(life * 3 / 4, life - std::chrono::seconds(30));
+  token.renew_at =
+      asked_at + std::max<std::chrono::milliseconds>(life * 3 / 4, life - std::chrono::seconds(30));
   token.value = std::move(value);
 }
 

@@ -14,7 +14,8 @@ std::string base64_encode(std::string_view bytes) {
   int count = 0;
   for (const char c : bytes) {
     bits = (bits << 8U) | static_cast<unsigned char>(c);
-    for (count += 8; count >= 6; count -= 6) out += kDigits[(bits >> (static_cast<unsigned>(count) - 6U)) & 63U];
+    for (count += 8; count >= 6; count -= 6)
+      out += kDigits[(bits >> (static_cast<unsigned>(count) - 6U)) & 63U];
   }
   if (count > 0) out += kDigits[(bits << (6U - static_cast<unsigned>(count))) & 63U];
   while (out.size() % 4 != 0) out += '=';

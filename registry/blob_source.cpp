@@ -16,7 +16,8 @@ void read_up_to(BlobSource& source, std::uint64_t position) {
   while (source.position() < position) {
     const auto wanted = std::min<std::uint64_t>(buffer.size(), position - source.position());
     if (source.read(MutableBytes(buffer).first(static_cast<std::size_t>(wanted))) == 0)
-      throw Error(ErrorCode::internal, concat("a blob was asked to continue at ", position, ", behind its end"));
+      throw Error(ErrorCode::internal,
+                  concat("a blob was asked to continue at ", position, ", behind its end"));
   }
 }
 
@@ -58,7 +59,9 @@ class VerifiedBlob : public BlobSource {
     if (left > 0 && buffer.empty()) return 0;
     if (!source_) source_ = open_(position_);
     const auto count =
-        left == 0 ? 0 : source_->read(buffer.first(static_cast<std::size_t>(std::min<std::uint64_t>(left, buffer.size()))));
+        left == 0 ? 0
+                  : source_->read(
+                        buffer.first(static_cast<std::size_t>(std::min<std::uint64_t>(left, buffer.size()))));
     if (left > 0 && count == 0)
       throw Error(ErrorCode::corrupt,
                   concat(name_, " is cut short: ", position_, " of ", blob_.size, " bytes are there"));

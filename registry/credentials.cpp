@@ -26,7 +26,8 @@ Json read_document(const fs::path& file) {
   auto out = Json::parse(*text, nullptr, false);
   if (out.is_discarded() || !out.is_object())
     throw Error(ErrorCode::invalid_input, concat(file.string(), " is not a JSON object"))
-        .with_hint("this file holds registry credentials; mend it, or write it again with 'dash-build login'");
+        .with_hint(
+            "this file holds registry credentials; mend it, or write it again with 'dash-build login'");
   return out;
 }
 
@@ -64,8 +65,8 @@ std::optional<std::string> ask_helper(const std::string& name, const std::string
   const auto program = "docker-credential-" + name;
   if (name.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") !=
       std::string::npos)
-    throw Error(ErrorCode::invalid_input,
-                concat(file.string(), " names a credential helper ", dash::quoted(name), ", which is no program"));
+    throw Error(ErrorCode::invalid_input, concat(file.string(), " names a credential helper ",
+                                                 dash::quoted(name), ", which is no program"));
   std::string answer;
   ProcessOptions options;
   options.argv = {program, action};
@@ -119,8 +120,8 @@ std::optional<Credential> from_entry(const Json& entry, const std::string& key, 
     auto pair = base64_decode(trim(packed));
     const auto colon = pair ? pair->find(':') : std::string::npos;
     if (colon == std::string::npos)
-      throw Error(ErrorCode::invalid_input,
-                  concat(file.string(), ": the entry ", dash::quoted(key), " has an 'auth' that is no Base64 of user:password"))
+      throw Error(ErrorCode::invalid_input, concat(file.string(), ": the entry ", dash::quoted(key),
+                                                   " has an 'auth' that is no Base64 of user:password"))
           .with_hint("write it again with 'dash-build login'");
     while (pair->ends_with('\0')) pair->pop_back();
     out.user = pair->substr(0, colon);
@@ -146,8 +147,7 @@ std::optional<Credential> from_file(const fs::path& file, const std::string& reg
   const auto document = read_document(file);
   if (const auto helper = helper_for(document, registry); !helper.empty())
     if (auto found = from_helper(helper, registry, settings, file, stop)) return found;
-  if (const auto* auths = object_at(document, "auths"))
-    return from_auths(*auths, registry, repository, file);
+  if (const auto* auths = object_at(document, "auths")) return from_auths(*auths, registry, repository, file);
   return std::nullopt;
 }
 
@@ -182,12 +182,14 @@ void store_login(const fs::path& file, const std::string& registry, const Creden
                  const CredentialSettings& settings, std::stop_token stop) {
   auto document = read_document(file);
   if (const auto helper = helper_for(document, registry); !helper.empty()) {
-    const Json input = {{"ServerURL", registry}, {"Username", credential.user}, {"Secret", credential.password}};
+    const Json input = {
+        {"ServerURL", registry}, {"Username", credential.user}, {"Secret", credential.password}};
     if (!ask_helper(helper, "store", input.dump(), settings, file, std::move(stop)))
       throw Error(ErrorCode::denied, concat("docker-credential-", helper, " did not store the password"));
     document["auths"][registry] = Json::object();
   } else {
-    document["auths"][registry] = {{"auth", base64_encode(concat(credential.user, ':', credential.password))}};
+    document["auths"][registry] = {
+        {"auth", base64_encode(concat(credential.user, ':', credential.password))}};
   }
   make_directories(file.parent_path(), 0700);
   write_file_atomic(file, document.dump(2) + '\n', 0600);

@@ -1,5 +1,5 @@
-// Who we are to a registry: given on the command line, from Docker's config.json or containers' auth.json, from
-// a credential helper, or nobody.
+// Who we are to a registry: given on the command line, from Docker's config.json or containers' auth.json,
+// from a credential helper, or nobody.
 #pragma once
 
 #include "base/path.hpp"

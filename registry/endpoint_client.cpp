@@ -88,14 +88,15 @@ Reply EndpointClient::send(const Call& call) {
       }
       if (!is_retryable_status(status)) return reply;
       const std::chrono::milliseconds floor =
-          parse_retry_after(reply.header("Retry-After"), std::time(nullptr)).value_or(std::chrono::seconds(0));
+          parse_retry_after(reply.header("Retry-After"), std::time(nullptr))
+              .value_or(std::chrono::seconds(0));
       wait = backoff.next(floor);
       if (status == 429 && wait && !session_.rate_limits().note(host, *wait)) return reply;
       if (!wait || call.retry == Call::Retry::no) return reply;
     } catch (const TransferError& error) {
       const auto authority = endpoint_.base.authority();
-      if (error.kind() == TransferError::Kind::not_tls && endpoint_.scheme == Endpoint::Scheme::https_or_http &&
-          !session_.speaks_plain_http(authority)) {
+      if (error.kind() == TransferError::Kind::not_tls &&
+          endpoint_.scheme == Endpoint::Scheme::https_or_http && !session_.speaks_plain_http(authority)) {
         session_.note_plain_http(authority);
         continue;
       }
@@ -120,11 +121,13 @@ Reply EndpointClient::send_once(const Call& call, const Scopes& scopes, std::str
   request.body = call.body;
   request.body_size = call.body_size;
   request.wire = call.wire;
-  if (url.same_origin(base())) authorization = session_.authenticator().authorization(auth_target(), scopes, stop_);
+  if (url.same_origin(base()))
+    authorization = session_.authenticator().authorization(auth_target(), scopes, stop_);
   return follow(call, std::move(request), std::move(url), authorization);
 }
 
-Reply EndpointClient::follow(const Call& call, HttpRequest request, Url url, const std::string& authorization) {
+Reply EndpointClient::follow(const Call& call, HttpRequest request, Url url,
+                             const std::string& authorization) {
   const auto own = base();
   for (unsigned hops = 0;; ++hops) {
     auto sent = request;
@@ -138,8 +141,8 @@ Reply EndpointClient::follow(const Call& call, HttpRequest request, Url url, con
     Reply reply{session_.http().send(sent, stop_), call.method, url};
     if (!is_redirect(call, reply.status()) || reply.header("Location").empty()) return reply;
     if (hops == kMaxRedirects)
-      throw Error(ErrorCode::unavailable,
-                  concat(call.method, ' ', redact_url(url.to_string()), ": more than ", kMaxRedirects, " redirects"));
+      throw Error(ErrorCode::unavailable, concat(call.method, ' ', redact_url(url.to_string()),
+                                                 ": more than ", kMaxRedirects, " redirects"));
     const auto next = reply.location();
     if (url.scheme == "https" && next.scheme == "http") refuse_redirect(url, next, "which is not encrypted");
     const bool from_private = is_private_address(reply.answer->peer()) || is_loopback_host(url.host) ||
@@ -156,7 +159,8 @@ void EndpointClient::fail(Reply& reply) {
   RegistryError error(reply.method, reply.url.to_string(), status,
                       parse_registry_errors(error_body(*reply.answer)));
   if (status == 401 || status == 403)
-    error.with_hint(concat(endpoint_.registry, " refused ", session_.authenticator().describe(auth_target(), stop_),
+    error.with_hint(concat(endpoint_.registry, " refused ",
+                           session_.authenticator().describe(auth_target(), stop_),
                            "; log in with 'dash-build login ", endpoint_.registry, "', or ask for access to ",
                            endpoint_.repository));
   else if (status == 407)
@@ -164,11 +168,13 @@ void EndpointClient::fail(Reply& reply) {
   else if (status == 404 && error.has_code("NAME_UNKNOWN"))
     error.with_hint(concat("the registry has no repository ", endpoint_.repository, ", or hides it"));
   else if (status == 404)
-    error.with_hint(concat("'dash-build tags ", endpoint_.registry, '/', endpoint_.repository, "' lists what is there"));
+    error.with_hint(
+        concat("'dash-build tags ", endpoint_.registry, '/', endpoint_.repository, "' lists what is there"));
   else if (status == 413)
     error.with_hint("the registry, or a proxy before it, limits the size of requests");
   else if (status == 429)
-    error.with_hint("the registry limits how much may be asked of it; log in, use a mirror, or try again later");
+    error.with_hint(
+        "the registry limits how much may be asked of it; log in, use a mirror, or try again later");
   else if (status >= 500)
     error.with_hint("the registry has a problem; try again later");
   throw error;

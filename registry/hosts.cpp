@@ -80,14 +80,17 @@ void read_host_table(const toml::table& table, const fs::path& file, Endpoint& e
   endpoint.tls = std::make_shared<TlsSettings>(std::move(tls));
   if (table.contains("capabilities")) {
     const auto capabilities = text_list(table, "capabilities", file);
-    const auto has = [&](std::string_view name) { return std::ranges::find(capabilities, name) != capabilities.end(); };
+    const auto has = [&](std::string_view name) {
+      return std::ranges::find(capabilities, name) != capabilities.end();
+    };
     endpoint.pulls = has("pull");
     endpoint.resolves = has("resolve");
     endpoint.pushes = has("push");
   }
   if (const auto* headers = table.get_as<toml::table>("header"))
     for (const auto& [name, node] : *headers)
-      for (auto& value : text_list(*headers, name.str(), file)) endpoint.headers.add(std::string(name.str()), std::move(value));
+      for (auto& value : text_list(*headers, name.str(), file))
+        endpoint.headers.add(std::string(name.str()), std::move(value));
 }
 
 Url checked_url(const std::string& text, const fs::path& file, const toml::node& node) {
@@ -114,14 +117,16 @@ TlsSettings read_docker_files(const fs::path& directory) {
     auto key = file;
     key.replace_extension(".key");
     if (!fs::exists(key))
-      throw Error(ErrorCode::invalid_input, concat(file.string(), " is a client certificate, but ", key.string(), " is missing"));
+      throw Error(ErrorCode::invalid_input,
+                  concat(file.string(), " is a client certificate, but ", key.string(), " is missing"));
     out.client_certificate = file;
     out.client_key = key;
   }
   return out;
 }
 
-std::optional<fs::path> find_host_directory(const std::vector<fs::path>& directories, const std::string& registry) {
+std::optional<fs::path> find_host_directory(const std::vector<fs::path>& directories,
+                                            const std::string& registry) {
   auto underscored = registry;  // "host_5000_": for file systems without ':'
   if (const auto colon = underscored.rfind(':'); colon != std::string::npos && underscored.back() != ']') {
     underscored[colon] = '_';
@@ -165,9 +170,11 @@ void HostsConfig::read_registries(const fs::path& file) {
     if (!node->is_string()) refuse(file, *node, concat(key, " must be a string"));
     return node->value_or(std::string());
   };
-  for (auto& name : text_list(document, "unqualified-search-registries", file)) search_.push_back(std::move(name));
+  for (auto& name : text_list(document, "unqualified-search-registries", file))
+    search_.push_back(std::move(name));
   if (const auto* aliases = document.get_as<toml::table>("aliases"))
-    for (const auto& [name, node] : *aliases) aliases_.emplace_back(name.str(), text_at(*aliases, name.str()));
+    for (const auto& [name, node] : *aliases)
+      aliases_.emplace_back(name.str(), text_at(*aliases, name.str()));
   const auto* registries = document.get_as<toml::array>("registry");
   if (registries == nullptr) return;
   for (const auto& node : *registries) {
@@ -203,21 +210,27 @@ void HostsConfig::read_registries(const fs::path& file) {
 const HostsConfig::Rule* HostsConfig::rule_for(const std::string& name) const {
   const Rule* best = nullptr;
   for (const auto& rule : rules_)
-    if (covers(rule.prefix, name) && (best == nullptr || rule.prefix.size() >= best->prefix.size())) best = &rule;
+    if (covers(rule.prefix, name) && (best == nullptr || rule.prefix.size() >= best->prefix.size()))
+      best = &rule;
   return best;
 }
 
-std::vector<Endpoint> HostsConfig::endpoints(const std::string& registry, const std::string& repository) const {
+std::vector<Endpoint> HostsConfig::endpoints(const std::string& registry,
+                                             const std::string& repository) const {
   const auto name = concat(registry, '/', repository);
   const auto* rule = rule_for(name);
-  const auto verify = [&](bool insecure) { return insecure ? TlsSettings::Verify::no : TlsSettings::Verify::yes; };
+  const auto verify = [&](bool insecure) {
+    return insecure ? TlsSettings::Verify::no : TlsSettings::Verify::yes;
+  };
   if (rule == nullptr) return host_endpoints(registry, repository, TlsSettings::Verify::yes);
   if (rule->blocked)
     throw Error(ErrorCode::denied, concat(name, " is blocked by ", rule->prefix, " in registries.conf"))
         .with_hint("remove 'blocked' from registries.conf, or use another registry");
   const bool wildcard = rule->prefix.starts_with("*.");
   const auto rest = wildcard ? std::string() : name.substr(rule->prefix.size());  // "/team/app" or ""
-  const auto located = [&](const std::string& location) { return split_host(wildcard ? concat(location, '/', repository) : location + rest); };
+  const auto located = [&](const std::string& location) {
+    return split_host(wildcard ? concat(location, '/', repository) : location + rest);
+  };
   std::vector<Endpoint> out;
   for (const auto& mirror : rule->mirrors) {
     const auto [host, path] = located(mirror.location);
@@ -229,8 +242,10 @@ std::vector<Endpoint> HostsConfig::endpoints(const std::string& registry, const 
       out.push_back(std::move(endpoint));
     }
   }
-  const auto [host, path] = rule->location.empty() || wildcard ? std::pair(registry, repository) : located(rule->location);
-  for (auto& endpoint : host_endpoints(host, path, verify(rule->insecure))) out.push_back(std::move(endpoint));
+  const auto [host, path] =
+      rule->location.empty() || wildcard ? std::pair(registry, repository) : located(rule->location);
+  for (auto& endpoint : host_endpoints(host, path, verify(rule->insecure)))
+    out.push_back(std::move(endpoint));
   return out;
 }
 
@@ -245,7 +260,8 @@ std::vector<Endpoint> HostsConfig::host_endpoints(const std::string& registry, c
   origin.repository = repository;
   origin.registry = registry;
   set_base_path(origin.base, false);
-  if (verify == TlsSettings::Verify::no || is_loopback_host(registry)) origin.scheme = Endpoint::Scheme::https_or_http;
+  if (verify == TlsSettings::Verify::no || is_loopback_host(registry))
+    origin.scheme = Endpoint::Scheme::https_or_http;
 
   TlsSettings tls;
   std::vector<Endpoint> out;
@@ -273,7 +289,8 @@ std::vector<Endpoint> HostsConfig::host_endpoints(const std::string& registry, c
       read_host_table(*table, file, endpoint);
       hosts.emplace_back(node.source().begin.line, std::move(endpoint));
     }
-  std::stable_sort(hosts.begin(), hosts.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  std::stable_sort(hosts.begin(), hosts.end(),
+                   [](const auto& a, const auto& b) { return a.first < b.first; });
   for (auto& [line, endpoint] : hosts) out.push_back(std::move(endpoint));
   if (const auto* server = document.get("server")) {
     origin.base = checked_url(server->value_or(std::string()), file, *server);
@@ -296,10 +313,11 @@ oci::Reference HostsConfig::complete(const oci::Reference& name) const {
   for (const auto& [alias, target] : aliases_)
     if (alias == name.repository) return with(oci::Reference::parse(target));
   if (search_.size() == 1) return with(oci::Reference::parse(concat(search_.front(), '/', name.repository)));
-  throw Error(ErrorCode::usage,
-              search_.empty() ? concat(dash::quoted(name.to_string()), " names no registry")
-                              : concat(dash::quoted(name.to_string()), " could be in any of ", join(search_, ", ")))
-      .with_hint(concat("write it in full: REGISTRY/", name.to_string(), ", or define an alias in registries.conf"));
+  throw Error(ErrorCode::usage, search_.empty() ? concat(dash::quoted(name.to_string()), " names no registry")
+                                                : concat(dash::quoted(name.to_string()),
+                                                         " could be in any of ", join(search_, ", ")))
+      .with_hint(
+          concat("write it in full: REGISTRY/", name.to_string(), ", or define an alias in registries.conf"));
 }
 
 }  // namespace dash::registry

@@ -15,8 +15,9 @@
 namespace dash::registry {
 
 struct HostsSettings {
-  // Directories with one directory per host ("registry.example:5000", "registry.example_5000_" or "_default"),
-  // in the order in which they are looked at; the first that has the host counts. In it hosts.toml, or Docker's
+  // Directories with one directory per host ("registry.example:5000", "registry.example_5000_" or
+  // "_default"), in the order in which they are looked at; the first that has the host counts. In it
+  // hosts.toml, or Docker's
   // *.crt (CAs), *.cert with *.key (client certificate).
   std::vector<fs::path> certs_directories;
   // registries.conf files, later ones adding to earlier ones. Absent ones are skipped.
@@ -36,9 +37,9 @@ struct Endpoint {
   // `https_or_http`: plain HTTP when the server turns out not to speak TLS.
   enum class Scheme { fixed, https_or_http } scheme = Scheme::fixed;
   enum class Role { origin, mirror } role = Role::origin;
-  bool pulls = true;        // gives content by digest
-  bool resolves = true;     // says what a tag points to
-  bool pushes = true;       // takes content
+  bool pulls = true;     // gives content by digest
+  bool resolves = true;  // says what a tag points to
+  bool pushes = true;    // takes content
 };
 
 // Read once; a value that may be shared by threads.

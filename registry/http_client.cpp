@@ -223,7 +223,8 @@ class HttpLoop {
     curl_multi_remove_handle(multi_, easy);
     transfers_.erase(place);
     if (code == CURLE_OK) return end(*transfer, nullptr);
-    std::string reason = transfer->error_text[0] != '\0' ? transfer->error_text.data() : curl_easy_strerror(code);
+    std::string reason =
+        transfer->error_text[0] != '\0' ? transfer->error_text.data() : curl_easy_strerror(code);
     auto kind = kind_of(code);
     if (transfer->refused_address) {
       kind = TransferError::Kind::invalid;
@@ -280,13 +281,13 @@ class HttpLoop {
       }
       curl_multi_remove_handle(multi_, transfer->easy.get());
       transfers_.erase(transfers_.begin() + static_cast<std::ptrdiff_t>(i));
-      end(*transfer,
-          std::make_unique<TransferError>(TransferError::Kind::broken, transfer->request, reason));
+      end(*transfer, std::make_unique<TransferError>(TransferError::Kind::broken, transfer->request, reason));
     }
   }
 
   std::string lateness(Transfer& transfer, Clock::time_point now) const {
-    if (!transfer.connected) return {};  // libcurl watches over connecting, and queueing takes as long as it takes
+    if (!transfer.connected)
+      return {};  // libcurl watches over connecting, and queueing takes as long as it takes
     bool paused = false;
     bool awaiting_answer = false;
     {
@@ -400,9 +401,10 @@ int on_connected(void* context, char*, char*, int, int) {
 curl_socket_t on_open_socket(void* context, curlsocktype, curl_sockaddr* address) {
   auto& transfer = *static_cast<Transfer*>(context);
   std::array<char, INET6_ADDRSTRLEN> text{};
-  const void* bytes = address->family == AF_INET
-                          ? static_cast<const void*>(&reinterpret_cast<sockaddr_in*>(&address->addr)->sin_addr)
-                          : &reinterpret_cast<sockaddr_in6*>(&address->addr)->sin6_addr;
+  const void* bytes =
+      address->family == AF_INET
+          ? static_cast<const void*>(&reinterpret_cast<sockaddr_in*>(&address->addr)->sin_addr)
+          : &reinterpret_cast<sockaddr_in6*>(&address->addr)->sin6_addr;
   ::inet_ntop(address->family, bytes, text.data(), text.size());
   if (is_private_address(text.data())) {
     transfer.refused_address = true;

@@ -76,11 +76,11 @@ struct HttpRequest {
 class TransferError : public Error {
  public:
   enum class Kind {
-    unreachable,   // no connection: name, address, proxy, refused, timeout
-    untrusted,     // the server's certificate, or one of ours, is not good
-    not_tls,       // the server does not speak TLS on that port
-    broken,        // the connection ended or stalled in the middle
-    invalid,       // the URL or what the server sent makes no sense; a further try is pointless
+    unreachable,  // no connection: name, address, proxy, refused, timeout
+    untrusted,    // the server's certificate, or one of ours, is not good
+    not_tls,      // the server does not speak TLS on that port
+    broken,       // the connection ended or stalled in the middle
+    invalid,      // the URL or what the server sent makes no sense; a further try is pointless
   };
   TransferError(Kind kind, const HttpRequest& request, std::string reason);
   Kind kind() const { return kind_; }

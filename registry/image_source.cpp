@@ -31,7 +31,8 @@ class Reader {
     const bool is_index = oci::media_type::is_index(descriptor.media_type);
     if (!is_index && !oci::media_type::is_manifest(descriptor.media_type))
       throw Error(ErrorCode::unsupported,
-                  concat(name, " has the media type ", dash::quoted(descriptor.media_type), ", which is no manifest or index"))
+                  concat(name, " has the media type ", dash::quoted(descriptor.media_type),
+                         ", which is no manifest or index"))
           .with_hint("schema 1 images must be pushed again with a newer tool");
     auto bytes = from_.document(descriptor);
     size_ += bytes.size();
@@ -78,8 +79,8 @@ std::unique_ptr<BlobSource> StoreSource::blob(const oci::Descriptor& descriptor)
 std::string RepositorySource::document(const oci::Descriptor& descriptor) {
   auto content = client_.manifest(descriptor.digest.to_string());
   if (content.bytes.size() != descriptor.size)
-    throw Error(ErrorCode::corrupt, concat("manifest ", descriptor.digest.to_string(), " has ", content.bytes.size(),
-                                           " bytes instead of ", descriptor.size));
+    throw Error(ErrorCode::corrupt, concat("manifest ", descriptor.digest.to_string(), " has ",
+                                           content.bytes.size(), " bytes instead of ", descriptor.size));
   return std::move(content.bytes);
 }
 

@@ -53,7 +53,7 @@ struct Document {
 
 // What has to move for an image, an index or an artifact.
 struct ImageContents {
-  std::vector<Document> documents;     // what is referred to stands before what refers to it; the root is last
+  std::vector<Document> documents;  // what is referred to stands before what refers to it; the root is last
   std::vector<oci::Descriptor> blobs;  // each once, largest first; without foreign layers
 };
 

@@ -12,7 +12,8 @@ bool is_next(std::string_view parameters) {
     const auto equals = parameter.find('=');
     if (equals == std::string_view::npos || to_lower(trim(parameter.substr(0, equals))) != "rel") continue;
     auto value = trim(parameter.substr(equals + 1));
-    if (value.size() >= 2 && value.front() == '"' && value.back() == '"') value = value.substr(1, value.size() - 2);
+    if (value.size() >= 2 && value.front() == '"' && value.back() == '"')
+      value = value.substr(1, value.size() - 2);
     for (const auto relation : split_words(value))
       if (to_lower(relation) == "next") return true;
   }
@@ -30,7 +31,8 @@ std::optional<std::string> next_link(std::string_view field) {
     field.remove_prefix(close + 1);
     const auto parameters = field.substr(0, field.find('<'));  // with a comma at the end when another follows
     const auto end = parameters.find_last_not_of(" \t,");
-    if (is_next(parameters.substr(0, end == std::string_view::npos ? 0 : end + 1))) return std::string(target);
+    if (is_next(parameters.substr(0, end == std::string_view::npos ? 0 : end + 1)))
+      return std::string(target);
   }
 }
 

@@ -16,7 +16,8 @@ namespace {
 // Documents that the layout has are read from there.
 class LayoutFirst : public RepositorySource {
  public:
-  LayoutFirst(RegistryClient& client, const oci::ImageLayout& layout) : RepositorySource(client), layout_(layout) {}
+  LayoutFirst(RegistryClient& client, const oci::ImageLayout& layout)
+      : RepositorySource(client), layout_(layout) {}
   std::string document(const oci::Descriptor& descriptor) override {
     return layout_.contains(descriptor.digest) ? layout_.read(descriptor, oci::kMaxDocumentSize)
                                                : RepositorySource::document(descriptor);
@@ -42,12 +43,15 @@ class Pull {
     const auto reference = from.digest ? from.digest->to_string() : from.tag;
     const auto found = client_.resolve(reference);
     if (!found)
-      throw Error(ErrorCode::not_found, concat(client_.registry(), '/', client_.repository(), " has no ", reference))
-          .with_hint(concat("'dash-build tags ", client_.registry(), '/', client_.repository(), "' lists what is there"));
+      throw Error(ErrorCode::not_found,
+                  concat(client_.registry(), '/', client_.repository(), " has no ", reference))
+          .with_hint(concat("'dash-build tags ", client_.registry(), '/', client_.repository(),
+                            "' lists what is there"));
     const auto lease = to_.lease();
     report_.image = choose(*found);
     const auto contents = read_contents(source_, report_.image);
-    group_.for_each(session_.transfers(), contents.blobs.size(), [&](std::size_t i) { fetch_blob(contents.blobs[i]); });
+    group_.for_each(session_.transfers(), contents.blobs.size(),
+                    [&](std::size_t i) { fetch_blob(contents.blobs[i]); });
     for (const auto& document : contents.documents) to_.put(document.bytes, document.descriptor.media_type);
     if (!options_.name.empty()) to_.tag(options_.name, report_.image);
     return report_;
@@ -80,8 +84,8 @@ class Pull {
     if (digest != blob.digest) {
       file.discard();
       throw Error(ErrorCode::corrupt,
-                  concat("blob ", blob.digest.to_string(), " of ", client_.registry(), '/', client_.repository(),
-                         " does not match its digest: found ", digest.to_string()))
+                  concat("blob ", blob.digest.to_string(), " of ", client_.registry(), '/',
+                         client_.repository(), " does not match its digest: found ", digest.to_string()))
           .with_hint("the registry's copy is damaged; push the image there again");
     }
     file.commit();

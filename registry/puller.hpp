@@ -22,7 +22,7 @@ struct PullOptions {
 
 struct PullReport {
   oci::Descriptor image{{}, oci::Digest(Sha256{}), 0, {}, std::nullopt};  // what has the name now
-  unsigned fetched = 0;   // blobs
+  unsigned fetched = 0;                                                   // blobs
   unsigned there = 0;
   std::uint64_t bytes_received = 0;
   std::uint64_t bytes_resumed = 0;  // that an earlier run had received
@@ -35,9 +35,9 @@ class Puller {
       : session_(session), events_(events), stop_(std::move(stop)) {}
 
   // Fetches `from` (a tag or digest; "latest" when it has neither). What the layout has is not fetched again;
-  // a blob that an interrupted run began is continued from <digest>.part. A blob becomes visible only when its
-  // digest is right, a manifest only after its blobs, the name last. Failures as RegistryClient's; Error(corrupt)
-  // when the registry's content is wrong, no_space when the disk is full.
+  // a blob that an interrupted run began is continued from <digest>.part. A blob becomes visible only when
+  // its digest is right, a manifest only after its blobs, the name last. Failures as RegistryClient's;
+  // Error(corrupt) when the registry's content is wrong, no_space when the disk is full.
   PullReport pull(const oci::Reference& from, oci::ImageLayout& to, const PullOptions& options = {});
 
  private:

@@ -15,9 +15,10 @@ namespace dash::registry {
 // Which repositories of a registry are known to have a blob, and whether somebody is moving it there.
 class BlobLedger {
  public:
-  // Waits while another thread moves the blob to this registry; then the caller is the one who moves it, until
-  // `release`. Returns the repositories that have it.
-  std::set<std::string> claim(const std::string& registry, const oci::Digest& digest, const std::stop_token& stop) {
+  // Waits while another thread moves the blob to this registry; then the caller is the one who moves it,
+  // until `release`. Returns the repositories that have it.
+  std::set<std::string> claim(const std::string& registry, const oci::Digest& digest,
+                              const std::stop_token& stop) {
     std::unique_lock lock(mutex_);
     auto& entry = entries_[{registry, digest}];
     if (!changed_.wait(lock, stop, [&] { return !entry.moving; }))
@@ -50,8 +51,8 @@ namespace {
 // One image on its way.
 class Push {
  public:
-  Push(RegistrySession& session, EventSink& events, BlobLedger& ledger, ImageSource& from, const oci::Reference& to,
-       const PushOptions& options, const std::stop_token& stop)
+  Push(RegistrySession& session, EventSink& events, BlobLedger& ledger, ImageSource& from,
+       const oci::Reference& to, const PushOptions& options, const std::stop_token& stop)
       : session_(session),
         events_(events),
         ledger_(ledger),
@@ -70,7 +71,8 @@ class Push {
     if (const auto there = client_.resolve(reference); there && there->digest == image.digest) return report_;
     report_.outcome = PushReport::Outcome::pushed;
     const auto contents = read_contents(from_, image);
-    group_.for_each(session_.transfers(), contents.blobs.size(), [&](std::size_t i) { place_blob(contents.blobs[i]); });
+    group_.for_each(session_.transfers(), contents.blobs.size(),
+                    [&](std::size_t i) { place_blob(contents.blobs[i]); });
     put_documents(contents.documents, reference);
     return report_;
   }
@@ -95,7 +97,9 @@ class Push {
   }
 
   bool mount(const oci::Descriptor& blob, const std::set<std::string>& known, std::optional<Url>& begun) {
-    const auto& candidate = !known.empty() ? *known.begin() : candidates_.empty() ? std::string() : candidates_.front();
+    const auto& candidate = !known.empty()        ? *known.begin()
+                            : candidates_.empty() ? std::string()
+                                                  : candidates_.front();
     if (candidate.empty()) return false;
     try {
       begun = client_.mount_blob(blob.digest, candidate);
@@ -127,9 +131,8 @@ class Push {
     for (const auto& document : documents)
       if (&document != &documents.back() && oci::media_type::is_manifest(document.descriptor.media_type))
         manifests.push_back(&document);
-    group_.for_each(session_.transfers(), manifests.size(), [&](std::size_t i) {
-      put(*manifests[i], manifests[i]->descriptor.digest.to_string());
-    });
+    group_.for_each(session_.transfers(), manifests.size(),
+                    [&](std::size_t i) { put(*manifests[i], manifests[i]->descriptor.digest.to_string()); });
     for (const auto& document : documents)
       if (&document != &documents.back() && oci::media_type::is_index(document.descriptor.media_type))
         put(document, document.descriptor.digest.to_string());
@@ -162,8 +165,8 @@ Pusher::~Pusher() = default;
 PushReport Pusher::push(ImageSource& from, const oci::Descriptor& image, const oci::Reference& to,
                         const PushOptions& options) {
   if (to.digest && *to.digest != image.digest)
-    throw Error(ErrorCode::usage, concat(to.to_string(), " names another digest than the image's, ",
-                                         image.digest.to_string()))
+    throw Error(ErrorCode::usage,
+                concat(to.to_string(), " names another digest than the image's, ", image.digest.to_string()))
         .with_hint("push to a tag, or leave the digest out");
   const auto reference = !to.tag.empty() ? to.tag : image.digest.to_string();
   return with_context(concat("while pushing to ", to.to_string()), [&] {

@@ -42,9 +42,10 @@ class Pusher {
   Pusher(const Pusher&) = delete;
   Pusher& operator=(const Pusher&) = delete;
 
-  // Makes `to` (a tag, or nothing but the digest) the image, index or artifact `image` of `from`: blobs first,
-  // then manifests, then the root, so that a tag never points to something incomplete. Foreign layers stay
-  // where they are. Documents are passed on byte by byte. Failures as RegistryClient's; what was sent stays.
+  // Makes `to` (a tag, or nothing but the digest) the image, index or artifact `image` of `from`: blobs
+  // first, then manifests, then the root, so that a tag never points to something incomplete. Foreign layers
+  // stay where they are. Documents are passed on byte by byte. Failures as RegistryClient's; what was sent
+  // stays.
   PushReport push(ImageSource& from, const oci::Descriptor& image, const oci::Reference& to,
                   const PushOptions& options = {});
 

@@ -76,8 +76,8 @@ class BlobDownload : public Source {
     for (;;) {
       try {
         if (!reply_) connect();
-        const auto count =
-            reply_->answer->read(buffer.first(static_cast<std::size_t>(std::min<std::uint64_t>(left, buffer.size()))));
+        const auto count = reply_->answer->read(
+            buffer.first(static_cast<std::size_t>(std::min<std::uint64_t>(left, buffer.size()))));
         if (count == 0 && !buffer.empty()) throw_short();
         position_ += count;
         since_failure_ += count;
@@ -100,21 +100,23 @@ class BlobDownload : public Source {
     const auto from_start = reply_->status() == 200;
     const auto expected = from_start ? blob_.size : blob_.size - position_;
     if (const auto length = reply_->answer->content_length(); length && *length != expected)
-      throw Error(ErrorCode::corrupt, concat(where(*reply_), ": the blob has ", *length + (from_start ? 0 : position_),
-                                             " bytes instead of ", blob_.size));
+      throw Error(ErrorCode::corrupt,
+                  concat(where(*reply_), ": the blob has ", *length + (from_start ? 0 : position_),
+                         " bytes instead of ", blob_.size));
     if (from_start && position_ > 0) skip_body(position_);  // ranges are optional for a registry
   }
   void skip_body(std::uint64_t count) {
     std::vector<std::byte> buffer(kStreamBlock);
     while (count > 0) {
-      const auto got = reply_->answer->read(
-          MutableBytes(buffer).first(static_cast<std::size_t>(std::min<std::uint64_t>(count, buffer.size()))));
+      const auto got = reply_->answer->read(MutableBytes(buffer).first(
+          static_cast<std::size_t>(std::min<std::uint64_t>(count, buffer.size()))));
       if (got == 0) throw_short();
       count -= got;
     }
   }
   [[noreturn]] void throw_short() const {
-    throw Error(ErrorCode::corrupt, concat(where(*reply_), ": the blob ends after ", position_, " of ", blob_.size, " bytes"));
+    throw Error(ErrorCode::corrupt,
+                concat(where(*reply_), ": the blob ends after ", position_, " of ", blob_.size, " bytes"));
   }
   void check_end() {
     if (!reply_) return;
@@ -221,11 +223,12 @@ ManifestContent RegistryClient::read_manifest(Reply& reply, const std::string& r
   const auto announced = reply.header("Docker-Content-Digest");
   const auto expected = is_digest(reference) ? std::string_view(reference) : announced;
   if (!expected.empty() && expected != digest.to_string())
-    throw Error(ErrorCode::corrupt, concat(where(reply), ": the manifest does not match its digest: expected ",
-                                           expected, ", found ", digest.to_string()));
+    throw Error(ErrorCode::corrupt,
+                concat(where(reply), ": the manifest does not match its digest: expected ", expected,
+                       ", found ", digest.to_string()));
   auto type = media_type_of(reply.header("Content-Type"));
-  if (const auto inside = media_type_in(bytes); type.empty() || type == "application/json" || type == "text/plain" ||
-                                                type == "application/octet-stream")
+  if (const auto inside = media_type_in(bytes); type.empty() || type == "application/json" ||
+                                                type == "text/plain" || type == "application/octet-stream")
     type = inside;
   return {{std::move(type), digest, bytes.size(), {}, std::nullopt}, std::move(bytes)};
 }
@@ -243,11 +246,13 @@ oci::Descriptor RegistryClient::put_manifest(const std::string& reference, std::
   call.body_size = bytes.size();
   auto reply = origin().send(call);
   if (reply.status() != 201 && reply.status() != 200 && reply.status() != 202) origin().fail(reply);
-  if (const auto stored = oci::Digest::try_parse(reply.header("Docker-Content-Digest")); stored && *stored != out.digest)
-    throw Error(ErrorCode::corrupt, concat(where(reply), ": the registry stored ", stored->to_string(), " instead of ",
-                                           out.digest.to_string()));
+  if (const auto stored = oci::Digest::try_parse(reply.header("Docker-Content-Digest"));
+      stored && *stored != out.digest)
+    throw Error(ErrorCode::corrupt, concat(where(reply), ": the registry stored ", stored->to_string(),
+                                           " instead of ", out.digest.to_string()));
   const auto json = Json::parse(bytes, nullptr, false);
-  if (json.is_object() && json.contains("subject") && json["subject"].is_object() && reply.header("OCI-Subject").empty())
+  if (json.is_object() && json.contains("subject") && json["subject"].is_object() &&
+      reply.header("OCI-Subject").empty())
     list_referrer(json["subject"].value("digest", std::string()), out, bytes);
   return out;
 }
@@ -283,7 +288,8 @@ std::vector<std::string> RegistryClient::tags(std::size_t limit) {
     const auto next = next_link(reply.header("Link"));
     if (!next || out.size() == before) return out;
     call.url = reply.url.resolve(*next);
-    if (!call.url) throw Error(ErrorCode::corrupt, concat(where(reply), ": the link to the next page is no URL"));
+    if (!call.url)
+      throw Error(ErrorCode::corrupt, concat(where(reply), ": the link to the next page is no URL"));
   }
 }
 
@@ -308,8 +314,9 @@ std::unique_ptr<Source> RegistryClient::blob_from(const oci::Descriptor& blob, s
     });
     if (reply.status() != 200 && (reply.status() != 206 || from == 0)) asked->fail(reply);
     if (reply.status() == 206 && !reply.header("Content-Range").starts_with(concat("bytes ", from, '-')))
-      throw Error(ErrorCode::corrupt, concat(where(reply), ": asked for the bytes from ", from, ", the answer has ",
-                                             dash::quoted(reply.header("Content-Range"))));
+      throw Error(ErrorCode::corrupt,
+                  concat(where(reply), ": asked for the bytes from ", from, ", the answer has ",
+                         dash::quoted(reply.header("Content-Range"))));
     return reply;
   };
   return std::make_unique<BlobDownload>(open, blob, offset, session_.settings().retry, stop_);
@@ -334,7 +341,8 @@ bool RegistryClient::delete_blob(const oci::Digest& digest) {
 std::optional<Url> RegistryClient::mount_blob(const oci::Digest& digest, const std::string& from) {
   Call call;
   call.method = "POST";
-  call.path = concat("/blobs/uploads/?mount=", percent_encode(digest.to_string()), "&from=", percent_encode(from));
+  call.path =
+      concat("/blobs/uploads/?mount=", percent_encode(digest.to_string()), "&from=", percent_encode(from));
   call.scopes = push_scopes();
   call.scopes.insert(concat("repository:", from, ":pull"));
   auto reply = origin().send(call);
@@ -368,7 +376,8 @@ void add_referrers(const std::string& body, const std::string& artifact_type, st
 
 }  // namespace
 
-std::vector<Referrer> RegistryClient::referrers(const oci::Digest& subject, const std::string& artifact_type) {
+std::vector<Referrer> RegistryClient::referrers(const oci::Digest& subject,
+                                                const std::string& artifact_type) {
   std::vector<Referrer> out;
   auto path = "/referrers/" + subject.to_string();
   if (!artifact_type.empty()) path += "?artifactType=" + percent_encode(artifact_type);
@@ -384,7 +393,8 @@ std::vector<Referrer> RegistryClient::referrers(const oci::Digest& subject, cons
     const auto next = next_link(reply.header("Link"));
     if (!next) return out;
     call.url = reply.url.resolve(*next);
-    if (!call.url) throw Error(ErrorCode::corrupt, concat(where(reply), ": the link to the next page is no URL"));
+    if (!call.url)
+      throw Error(ErrorCode::corrupt, concat(where(reply), ": the link to the next page is no URL"));
   }
   // The registry does not know the API: distribution-spec "Referrers Tag Schema".
   const auto tag = referrers_tag(subject.to_string());
@@ -397,16 +407,16 @@ void RegistryClient::list_referrer(const std::string& subject, const oci::Descri
                                    std::string_view bytes) {
   if (!oci::Digest::try_parse(subject)) return;
   const auto tag = referrers_tag(subject);
-  OrderedJson index = {{"schemaVersion", 2},
-                       {"mediaType", oci::media_type::kIndex},
-                       {"manifests", OrderedJson::array()}};
+  OrderedJson index = {
+      {"schemaVersion", 2}, {"mediaType", oci::media_type::kIndex}, {"manifests", OrderedJson::array()}};
   if (const auto there = resolve(tag); there && oci::media_type::is_index(there->media_type))
     index = OrderedJson::parse(manifest(tag).bytes);
   const auto digest = manifest_descriptor.digest.to_string();
   for (const auto& entry : index["manifests"])
     if (entry.value("digest", std::string()) == digest) return;
   const auto json = OrderedJson::parse(bytes);
-  OrderedJson entry = {{"mediaType", manifest_descriptor.media_type}, {"digest", digest}, {"size", manifest_descriptor.size}};
+  OrderedJson entry = {
+      {"mediaType", manifest_descriptor.media_type}, {"digest", digest}, {"size", manifest_descriptor.size}};
   if (auto type = json.value("artifactType", std::string()); !type.empty())
     entry["artifactType"] = type;
   else if (json.contains("config") && json["config"].is_object())

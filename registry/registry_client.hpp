@@ -32,8 +32,9 @@ struct Referrer {
 // Reads go to the mirrors first and fall back to the next one; writes go to the registry itself. Thread-safe.
 // The session must outlive it.
 //
-// Failures: RegistryError for answers that should not be, TransferError when there is none, Error(corrupt) for
-// content that is not what its digest says, Error(canceled). Everything read is checked by size and digest.
+// Failures: RegistryError for answers that should not be, TransferError when there is none, Error(corrupt)
+// for content that is not what its digest says, Error(canceled). Everything read is checked by size and
+// digest.
 class RegistryClient {
  public:
   // `name` has a registry; its tag and digest do not count.

@@ -18,7 +18,8 @@ constexpr std::size_t kMaxCodes = 8;
 // Foreign text made fit for one line of a message.
 std::string tame(std::string_view text) {
   std::string out;
-  for (const char c : text.substr(0, kMaxMessage)) out += static_cast<unsigned char>(c) < 0x20 || c == 0x7F ? ' ' : c;
+  for (const char c : text.substr(0, kMaxMessage))
+    out += static_cast<unsigned char>(c) < 0x20 || c == 0x7F ? ' ' : c;
   return std::string(trim(out));
 }
 

@@ -10,7 +10,8 @@ namespace {
 // download could wait for an upload that waits for a connection.
 RegistrySettings consistent(RegistrySettings settings) {
   settings.parallel = std::max(1U, settings.parallel);
-  settings.http.connections_per_host = std::max(settings.http.connections_per_host, 2 * settings.parallel + 2);
+  settings.http.connections_per_host =
+      std::max(settings.http.connections_per_host, 2 * settings.parallel + 2);
   return settings;
 }
 

@@ -56,7 +56,8 @@ bool RateLimits::note(const std::string& host, std::chrono::milliseconds time) {
   const auto now = Clock::now();
   const auto until = now + time;
   if (until <= state.not_before) return true;
-  state.waited += std::chrono::duration_cast<std::chrono::milliseconds>(until - std::max(now, state.not_before));
+  state.waited +=
+      std::chrono::duration_cast<std::chrono::milliseconds>(until - std::max(now, state.not_before));
   state.not_before = until;
   return state.waited <= policy_.rate_limit_budget;
 }

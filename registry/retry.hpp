@@ -16,11 +16,11 @@
 namespace dash::registry {
 
 struct RetryPolicy {
-  unsigned retries = 5;                                 // after the first try
-  std::chrono::milliseconds base{500};                  // doubled with each try, with full jitter
-  std::chrono::milliseconds ceiling{20'000};            // of the doubled time; Retry-After may ask for more
-  std::chrono::seconds longest_retry_after{120};        // a server that asks for more is not waited for
-  std::chrono::seconds rate_limit_budget{600};          // waited for one host's 429s in total
+  unsigned retries = 5;                           // after the first try
+  std::chrono::milliseconds base{500};            // doubled with each try, with full jitter
+  std::chrono::milliseconds ceiling{20'000};      // of the doubled time; Retry-After may ask for more
+  std::chrono::seconds longest_retry_after{120};  // a server that asks for more is not waited for
+  std::chrono::seconds rate_limit_budget{600};    // waited for one host's 429s in total
 };
 
 // Answers that may be different next time: 408, 425, 429 and all 5xx but 501 and 505.

@@ -8,7 +8,8 @@ namespace {
 constexpr std::chrono::milliseconds kInterval{50};
 }
 
-void TransferGroup::for_each(ThreadPool& pool, std::size_t count, const std::function<void(std::size_t)>& body) {
+void TransferGroup::for_each(ThreadPool& pool, std::size_t count,
+                             const std::function<void(std::size_t)>& body) {
   pool.for_each(count, [&](std::size_t i) {
     try {
       if (stop_.stop_requested()) throw Error(ErrorCode::canceled, "canceled");

@@ -25,8 +25,8 @@ class TransferGroup {
   // For everything that belongs to the group.
   std::stop_token stop() const { return stop_.get_token(); }
 
-  // Calls `body(0) … body(count - 1)` on the pool's threads, begun in that order, and waits for all. The first
-  // exception in time stops the group and is thrown at the end.
+  // Calls `body(0) … body(count - 1)` on the pool's threads, begun in that order, and waits for all. The
+  // first exception in time stops the group and is thrown at the end.
   void for_each(ThreadPool& pool, std::size_t count, const std::function<void(std::size_t)>& body);
 
  private:
@@ -40,7 +40,10 @@ class TransferGroup {
 class BlobProgress {
  public:
   BlobProgress(EventSink& events, std::string step, const oci::Descriptor& blob)
-      : events_(events), step_(std::move(step)), what_(blob.digest.to_string().substr(0, 19)), total_(blob.size) {}
+      : events_(events),
+        step_(std::move(step)),
+        what_(blob.digest.to_string().substr(0, 19)),
+        total_(blob.size) {}
   void at(std::uint64_t done);
   void finish();
 

@@ -14,7 +14,12 @@ namespace {
 class Piece : public RestartableSource {
  public:
   Piece(BlobSource& source, std::uint64_t size, const UploadOptions& options, UploadResult& result)
-      : source_(source), start_(source.position()), left_(size), size_(size), options_(options), result_(result) {
+      : source_(source),
+        start_(source.position()),
+        left_(size),
+        size_(size),
+        options_(options),
+        result_(result) {
     source_.mark();
   }
   std::size_t read(MutableBytes buffer) override {
@@ -51,7 +56,8 @@ std::optional<std::uint64_t> committed(std::string_view range) {
 
 class Upload {
  public:
-  Upload(RegistryClient& client, const oci::Descriptor& blob, BlobSource& source, const UploadOptions& options)
+  Upload(RegistryClient& client, const oci::Descriptor& blob, BlobSource& source,
+         const UploadOptions& options)
       : client_(client),
         blob_(blob),
         source_(source),
@@ -101,13 +107,12 @@ class Upload {
     auto reply = client_.origin().send(call);
     if (reply.status() != 202) client_.origin().fail(reply);
     go_on_at(reply);
-    if (const auto least = parse_uint(reply.header("OCI-Chunk-Min-Length"))) chunk_ = std::max(chunk_, *least);
+    if (const auto least = parse_uint(reply.header("OCI-Chunk-Min-Length")))
+      chunk_ = std::max(chunk_, *least);
     if (blob_.size > chunk_) note_.store(*location_);
   }
 
-  void go_on_at(const Reply& reply) {
-    location_ = reply.location();
-  }
+  void go_on_at(const Reply& reply) { location_ = reply.location(); }
 
   void send_chunk() {
     const auto start = source_.position();
@@ -125,9 +130,9 @@ class Upload {
     const auto there = committed(reply.header("Range")).value_or(start + size);
     if (there != start + size) {
       if (there < start || there > start + size)
-        throw Error(ErrorCode::corrupt,
-                    concat(reply.method, ' ', redact_url(reply.url.to_string()), ": the registry says that it has ", there,
-                           " bytes after the bytes ", start, " to ", start + size - 1));
+        throw Error(ErrorCode::corrupt, concat(reply.method, ' ', redact_url(reply.url.to_string()),
+                                               ": the registry says that it has ", there,
+                                               " bytes after the bytes ", start, " to ", start + size - 1));
       source_.seek(there);
       if (there == start) pause_or_rethrow({});
     } else {
@@ -156,7 +161,8 @@ class Upload {
 
   // Throws the answer as an error, and keeps what the way on depends on.
   [[noreturn]] void refuse(Reply& reply) {
-    retry_after_ = parse_retry_after(reply.header("Retry-After"), std::time(nullptr)).value_or(std::chrono::seconds(0));
+    retry_after_ =
+        parse_retry_after(reply.header("Retry-After"), std::time(nullptr)).value_or(std::chrono::seconds(0));
     client_.origin().fail(reply);
   }
 
@@ -171,8 +177,9 @@ class Upload {
       return true;
     }
     if (status == 416) return true;
-    const bool session_lost = (error.method() == "PATCH" || error.method() == "PUT") &&
-                              (status == 404 || error.has_code("BLOB_UPLOAD_INVALID") || error.has_code("BLOB_UPLOAD_UNKNOWN"));
+    const bool session_lost =
+        (error.method() == "PATCH" || error.method() == "PUT") &&
+        (status == 404 || error.has_code("BLOB_UPLOAD_INVALID") || error.has_code("BLOB_UPLOAD_UNKNOWN"));
     if (session_lost) location_.reset();
     return session_lost;
   }
@@ -181,7 +188,8 @@ class Upload {
     const auto wait = backoff_->next(floor);
     if (!wait) {
       if (std::current_exception()) throw;
-      throw Error(ErrorCode::unavailable, concat(client_.registry(), " takes no more bytes of blob ", blob_.digest.to_string()));
+      throw Error(ErrorCode::unavailable,
+                  concat(client_.registry(), " takes no more bytes of blob ", blob_.digest.to_string()));
     }
     pause_for(*wait, client_.stop());
   }

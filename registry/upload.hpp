@@ -1,5 +1,5 @@
-// Uploading one blob (distribution-spec "Pushing blobs"): in one request when it is small, in chunks otherwise,
-// continued where it broke, in this run or a later one.
+// Uploading one blob (distribution-spec "Pushing blobs"): in one request when it is small, in chunks
+// otherwise, continued where it broke, in this run or a later one.
 #pragma once
 
 #include "registry/blob_source.hpp"

@@ -24,9 +24,9 @@ UploadNote::UploadNote(const fs::path& directory, const std::string& target, con
   const auto text = read_file_if_exists(file_, kMaxNote);
   if (!text) return;
   const auto json = Json::parse(*text, nullptr, false);
-  if (json.is_object() && json.value("version", Json()) == kVersion && json.value("target", Json()) == target &&
-      json.value("digest", Json()) == digest.to_string() && json.contains("location") &&
-      json["location"].is_string())
+  if (json.is_object() && json.value("version", Json()) == kVersion &&
+      json.value("target", Json()) == target && json.value("digest", Json()) == digest.to_string() &&
+      json.contains("location") && json["location"].is_string())
     location_ = Url::parse(json["location"].get<std::string>());
 }
 
