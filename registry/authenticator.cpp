@@ -59,6 +59,24 @@ HttpRequest token_request(Url realm, const std::string& service, const Scopes& s
   return request;
 }
 
+// "repository:app:pull,push" covers "repository:app:pull".
+bool covers(const std::string& scope, const std::string& wanted) {
+  const auto colon = scope.rfind(':');
+  if (colon == std::string::npos || !wanted.starts_with(scope.substr(0, colon + 1))) return false;
+  const auto have = split(std::string_view(scope).substr(colon + 1), ',');
+  const auto want = split(std::string_view(wanted).substr(colon + 1), ',');
+  return std::ranges::all_of(want,
+                             [&](auto action) { return std::ranges::find(have, action) != have.end(); });
+}
+
+void add_scopes(Scopes& scopes, std::string_view wanted) {
+  for (const auto word : split_words(wanted)) {
+    const std::string scope(word);
+    if (std::ranges::none_of(scopes, [&](const std::string& have) { return covers(have, scope); }))
+      scopes.insert(scope);
+  }
+}
+
 struct TokenAnswer {
   int status = 0;
   std::string body;
@@ -171,8 +189,7 @@ bool Authenticator::learn(const AuthTarget& target, Scopes& scopes, const HttpHe
       };
       if (challenge.scheme == "bearer" && wish.scheme != Scheme::bearer && !parameter("realm").empty()) {
         wish = {Scheme::bearer, parameter("realm"), parameter("service")};
-        const auto wanted = parameter("scope");
-        for (const auto scope : split_words(wanted)) scopes.emplace(scope);
+        add_scopes(scopes, parameter("scope"));
       } else if (challenge.scheme == "basic" && wish.scheme == Scheme::none) {
         wish.scheme = Scheme::basic;
       }

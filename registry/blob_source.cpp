@@ -55,19 +55,21 @@ class VerifiedBlob : public BlobSource {
       : open_(std::move(open)), blob_(std::move(blob)), name_(std::move(name)) {}
 
   std::size_t read(MutableBytes buffer) override {
-    const auto left = blob_.size - position_;
-    if (left > 0 && buffer.empty()) return 0;
+    if (buffer.empty()) return 0;
     if (!source_) source_ = open_(position_);
+    const auto left = blob_.size - position_;
+    if (left == 0) {
+      if (!checked_) check();                 // an empty blob
+      return source_->read(buffer.first(1));  // throws when there is more
+    }
     const auto count =
-        left == 0 ? 0
-                  : source_->read(
-                        buffer.first(static_cast<std::size_t>(std::min<std::uint64_t>(left, buffer.size()))));
-    if (left > 0 && count == 0)
+        source_->read(buffer.first(static_cast<std::size_t>(std::min<std::uint64_t>(left, buffer.size()))));
+    if (count == 0)
       throw Error(ErrorCode::corrupt,
                   concat(name_, " is cut short: ", position_, " of ", blob_.size, " bytes are there"));
     hasher_.update(buffer.first(count));
     position_ += count;
-    if (position_ == blob_.size && !checked_) check();
+    if (position_ == blob_.size) check();
     return count;
   }
   void seek(std::uint64_t offset) override {

@@ -25,8 +25,8 @@ class BlobSource : public Source {
 // A blob of a content store, which must outlive it.
 std::unique_ptr<BlobSource> open_stored(const oci::BlobStore& store, const oci::Descriptor& blob);
 
-// A blob that can be opened at any offset without being verified there; this checks it. `name` says in
-// messages where it comes from.
+// A blob that can be opened at any offset without its digest being checked there; this checks it. What `open`
+// gives throws when there is more than the blob's size. `name` says in messages where it comes from.
 using OpenAt = std::function<std::unique_ptr<Source>(std::uint64_t offset)>;
 std::unique_ptr<BlobSource> open_verified(OpenAt open, const oci::Descriptor& blob, std::string name);
 

@@ -144,8 +144,7 @@ bool covers(std::string_view prefix, const std::string& name) {
     const auto host = name.substr(0, name.find_first_of("/:"));
     return host.size() > prefix.size() - 1 && host.ends_with(prefix.substr(1));
   }
-  if (!name.starts_with(prefix)) return false;
-  return name.size() == prefix.size() || name[prefix.size()] == '/' || prefix.find('/') != std::string::npos;
+  return name.starts_with(prefix) && (name.size() == prefix.size() || name[prefix.size()] == '/');
 }
 
 std::pair<std::string, std::string> split_host(const std::string& location) {
