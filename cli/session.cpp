@@ -38,8 +38,8 @@ class HttpPackageFetcher : public builder::PackageFetcher {
 
 registry::FetchSettings fetch_settings(const builder::HostSettings& host) {
   registry::FetchSettings out;
-  out.ca_bundle = host.ca_bundle;
-  out.proxies = host.proxies;
+  out.http.ca_bundle = host.ca_bundle;
+  out.http.proxies = host.proxies;
   if (const auto netrc = host.variables.find("NETRC"); netrc != host.variables.end())
     out.netrc = netrc->second;
   else if (const auto home = host.variables.find("HOME"); home != host.variables.end())

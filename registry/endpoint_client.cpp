@@ -10,14 +10,7 @@ namespace dash::registry {
 namespace {
 
 constexpr std::uint64_t kMaxErrorBody = std::uint64_t{64} << 10;
-constexpr unsigned kMaxRedirects = 10;
 constexpr unsigned kMaxChallenges = 2;  // a stale token, and one more for a token that aged underway
-
-bool is_redirect(const Call& call, int status) {
-  if (status == 307 || status == 308) return true;
-  const bool reads = call.method == "GET" || call.method == "HEAD";
-  return reads && (status == 301 || status == 302 || status == 303);
-}
 
 // The body of an error, as much of it as arrives.
 std::string error_body(HttpAnswer& answer) {
@@ -29,23 +22,7 @@ std::string error_body(HttpAnswer& answer) {
   }
 }
 
-[[noreturn]] void refuse_redirect(const Url& from, const Url& to, std::string_view why) {
-  throw Error(ErrorCode::denied, concat(redact_url(from.to_string()), " redirects to ",
-                                        redact_url(to.to_string()), ", ", why, "; it was not followed"));
-}
-
 }  // namespace
-
-Url Reply::location() const {
-  const auto text = header("Location");
-  auto out = text.empty() ? std::nullopt : url.resolve(text);
-  if (!out)
-    throw Error(ErrorCode::corrupt,
-                concat(method, ' ', redact_url(url.to_string()), ": the answer ", status(),
-                       text.empty() ? " has no Location" : " has a Location that is no URL"))
-        .with_hint("the registry, or a proxy before it, breaks the distribution protocol");
-  return *out;
-}
 
 Url EndpointClient::base() const {
   auto out = endpoint_.base;
@@ -118,40 +95,18 @@ Reply EndpointClient::send_once(const Call& call, const Scopes& scopes, std::str
   HttpRequest request;
   request.method = call.method;
   request.headers = call.headers;
-  request.body = call.body;
   request.body_size = call.body_size;
   request.wire = call.wire;
-  if (url.same_origin(base()))
-    authorization = session_.authenticator().authorization(auth_target(), scopes, stop_);
-  return follow(call, std::move(request), std::move(url), authorization);
-}
-
-Reply EndpointClient::follow(const Call& call, HttpRequest request, Url url,
-                             const std::string& authorization) {
   const auto own = base();
-  for (unsigned hops = 0;; ++hops) {
-    auto sent = request;
-    sent.url = url.to_string();
-    if (url.host == own.host) sent.tls = endpoint_.tls;
-    if (url.same_origin(own)) {
-      if (!authorization.empty()) sent.headers.add("Authorization", authorization);
-      for (const auto& [name, value] : endpoint_.headers) sent.headers.add(name, value);
-    }
-    if (hops > 0 && call.body != nullptr) call.body->restart();
-    Reply reply{session_.http().send(sent, stop_), call.method, url};
-    if (!is_redirect(call, reply.status()) || reply.header("Location").empty()) return reply;
-    if (hops == kMaxRedirects)
-      throw Error(ErrorCode::unavailable, concat(call.method, ' ', redact_url(url.to_string()),
-                                                 ": more than ", kMaxRedirects, " redirects"));
-    const auto next = reply.location();
-    if (url.scheme == "https" && next.scheme == "http") refuse_redirect(url, next, "which is not encrypted");
-    const bool from_private = is_private_address(reply.answer->peer()) || is_loopback_host(url.host) ||
-                              is_private_address(url.host);
-    if (!from_private && (is_loopback_host(next.host) || is_private_address(next.host)))
-      refuse_redirect(url, next, "a private address");
-    if (!from_private) request.addresses = HttpRequest::Addresses::public_only;
-    url = next;
-  }
+  if (url.same_origin(own))
+    authorization = session_.authenticator().authorization(auth_target(), scopes, stop_);
+  const auto for_server = [&](HttpRequest& sent, const Url& server) {
+    if (server.host == own.host) sent.tls = endpoint_.tls;
+    if (!server.same_origin(own)) return;
+    if (!authorization.empty()) sent.headers.add("Authorization", authorization);
+    for (const auto& [name, value] : endpoint_.headers) sent.headers.add(name, value);
+  };
+  return send_following(session_.http(), std::move(request), std::move(url), call.body, for_server, stop_);
 }
 
 void EndpointClient::fail(Reply& reply) {

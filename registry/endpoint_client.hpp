@@ -1,9 +1,9 @@
 // Requests to one endpoint until they have an answer that counts: credentials, redirects, retries.
 #pragma once
 
+#include "registry/redirects.hpp"
 #include "registry/registry_session.hpp"
 
-#include <memory>
 #include <optional>
 #include <stop_token>
 #include <string>
@@ -24,22 +24,9 @@ struct Call {
   enum class Retry { yes, no } retry = Retry::yes;
 };
 
-// An answer, and the request that it belongs to.
-struct Reply {
-  std::unique_ptr<HttpAnswer> answer;
-  std::string method;
-  Url url;  // that answered, after redirects
-
-  int status() const { return answer->status(); }
-  std::string_view header(std::string_view name) const { return answer->headers().get(name); }
-  // The Location field as a URL; Error(corrupt) when it is missing or none.
-  Url location() const;
-};
-
 // Thread-safe. The session must outlive it.
 //
-// Redirects: credentials go to the endpoint's own origin only; a public server cannot send us to a private or
-// loopback address, nor from https to http.
+// Credentials go to the endpoint's own origin only, wherever redirects and Location fields lead.
 class EndpointClient {
  public:
   EndpointClient(RegistrySession& session, Endpoint endpoint, std::stop_token stop)
@@ -60,7 +47,6 @@ class EndpointClient {
   Url base() const;
   AuthTarget auth_target() const;
   Reply send_once(const Call& call, const Scopes& scopes, std::string& authorization);
-  Reply follow(const Call& call, HttpRequest request, Url url, const std::string& authorization);
 
   RegistrySession& session_;
   Endpoint endpoint_;

@@ -41,13 +41,9 @@ std::string media_type_in(const std::string& bytes) {
   return json.contains("layers") ? std::string(oci::media_type::kManifest) : std::string();
 }
 
-std::string where(const Reply& reply) {
-  return concat(reply.method, ' ', redact_url(reply.url.to_string()));
-}
-
 Error too_large(const Reply& reply) {
   return std::move(Error(ErrorCode::unsupported,
-                         concat(where(reply), ": the manifest is larger than ",
+                         concat(reply.shown(), ": the manifest is larger than ",
                                 human_size(oci::kMaxDocumentSize), ", which no registry has to accept"))
                        .with_hint("split the index, or move annotations and embedded data into blobs"));
 }
@@ -101,7 +97,7 @@ class BlobDownload : public Source {
     const auto expected = from_start ? blob_.size : blob_.size - position_;
     if (const auto length = reply_->answer->content_length(); length && *length != expected)
       throw Error(ErrorCode::corrupt,
-                  concat(where(*reply_), ": the blob has ", *length + (from_start ? 0 : position_),
+                  concat(reply_->shown(), ": the blob has ", *length + (from_start ? 0 : position_),
                          " bytes instead of ", blob_.size));
     if (from_start && position_ > 0) skip_body(position_);  // ranges are optional for a registry
   }
@@ -116,13 +112,13 @@ class BlobDownload : public Source {
   }
   [[noreturn]] void throw_short() const {
     throw Error(ErrorCode::corrupt,
-                concat(where(*reply_), ": the blob ends after ", position_, " of ", blob_.size, " bytes"));
+                concat(reply_->shown(), ": the blob ends after ", position_, " of ", blob_.size, " bytes"));
   }
   void check_end() {
     if (!reply_) return;
     std::byte more{};
     const auto count = reply_->answer->read(MutableBytes(&more, 1));
-    const auto shown = where(*reply_);
+    const auto shown = reply_->shown();
     reply_.reset();
     if (count > 0)
       throw Error(ErrorCode::corrupt, concat(shown, ": the blob is longer than ", blob_.size, " bytes"));
@@ -224,7 +220,7 @@ ManifestContent RegistryClient::read_manifest(Reply& reply, const std::string& r
   const auto expected = is_digest(reference) ? std::string_view(reference) : announced;
   if (!expected.empty() && expected != digest.to_string())
     throw Error(ErrorCode::corrupt,
-                concat(where(reply), ": the manifest does not match its digest: expected ", expected,
+                concat(reply.shown(), ": the manifest does not match its digest: expected ", expected,
                        ", found ", digest.to_string()));
   auto type = media_type_of(reply.header("Content-Type"));
   if (const auto inside = media_type_in(bytes); type.empty() || type == "application/json" ||
@@ -248,7 +244,7 @@ oci::Descriptor RegistryClient::put_manifest(const std::string& reference, std::
   if (reply.status() != 201 && reply.status() != 200 && reply.status() != 202) origin().fail(reply);
   if (const auto stored = oci::Digest::try_parse(reply.header("Docker-Content-Digest"));
       stored && *stored != out.digest)
-    throw Error(ErrorCode::corrupt, concat(where(reply), ": the registry stored ", stored->to_string(),
+    throw Error(ErrorCode::corrupt, concat(reply.shown(), ": the registry stored ", stored->to_string(),
                                            " instead of ", out.digest.to_string()));
   const auto json = Json::parse(bytes, nullptr, false);
   if (json.is_object() && json.contains("subject") && json["subject"].is_object() &&
@@ -274,22 +270,22 @@ std::vector<std::string> RegistryClient::tags(std::size_t limit) {
   for (;;) {
     auto reply = origin().send(call);
     if (reply.status() != 200) origin().fail(reply);
-    const auto body = read_all(*reply.answer, kMaxListPage, where(reply));
+    const auto body = read_all(*reply.answer, kMaxListPage, reply.shown());
     const auto json = Json::parse(body, nullptr, false);
     const auto list = json.is_object() ? json.find("tags") : json.end();
     if (!json.is_object() || (list != json.end() && !list->is_array() && !list->is_null()))
-      throw Error(ErrorCode::corrupt, concat(where(reply), ": the answer is no list of tags"));
+      throw Error(ErrorCode::corrupt, concat(reply.shown(), ": the answer is no list of tags"));
     const auto before = out.size();
     if (list != json.end())
       for (const auto& tag : *list)
         if (tag.is_string()) out.push_back(tag.get<std::string>());
     if (out.size() > limit)
-      throw Error(ErrorCode::unsupported, concat(where(reply), ": more than ", limit, " tags"));
+      throw Error(ErrorCode::unsupported, concat(reply.shown(), ": more than ", limit, " tags"));
     const auto next = next_link(reply.header("Link"));
     if (!next || out.size() == before) return out;
     call.url = reply.url.resolve(*next);
     if (!call.url)
-      throw Error(ErrorCode::corrupt, concat(where(reply), ": the link to the next page is no URL"));
+      throw Error(ErrorCode::corrupt, concat(reply.shown(), ": the link to the next page is no URL"));
   }
 }
 
@@ -315,7 +311,7 @@ std::unique_ptr<Source> RegistryClient::blob_from(const oci::Descriptor& blob, s
     if (reply.status() != 200 && (reply.status() != 206 || from == 0)) asked->fail(reply);
     if (reply.status() == 206 && !reply.header("Content-Range").starts_with(concat("bytes ", from, '-')))
       throw Error(ErrorCode::corrupt,
-                  concat(where(reply), ": asked for the bytes from ", from, ", the answer has ",
+                  concat(reply.shown(), ": asked for the bytes from ", from, ", the answer has ",
                          dash::quoted(reply.header("Content-Range"))));
     return reply;
   };
@@ -389,12 +385,12 @@ std::vector<Referrer> RegistryClient::referrers(const oci::Digest& subject,
                          media_type_of(reply.header("Content-Type")) != oci::media_type::kIndex;
     if (unknown && reply.status() < 500 && reply.status() != 401 && reply.status() != 403) break;
     if (reply.status() != 200) origin().fail(reply);
-    add_referrers(read_all(*reply.answer, kMaxListPage, where(reply)), artifact_type, where(reply), out);
+    add_referrers(read_all(*reply.answer, kMaxListPage, reply.shown()), artifact_type, reply.shown(), out);
     const auto next = next_link(reply.header("Link"));
     if (!next) return out;
     call.url = reply.url.resolve(*next);
     if (!call.url)
-      throw Error(ErrorCode::corrupt, concat(where(reply), ": the link to the next page is no URL"));
+      throw Error(ErrorCode::corrupt, concat(reply.shown(), ": the link to the next page is no URL"));
   }
   // The registry does not know the API: distribution-spec "Referrers Tag Schema".
   const auto tag = referrers_tag(subject.to_string());

@@ -130,8 +130,7 @@ class Upload {
     const auto there = committed(reply.header("Range")).value_or(start + size);
     if (there != start + size) {
       if (there < start || there > start + size)
-        throw Error(ErrorCode::corrupt, concat(reply.method, ' ', redact_url(reply.url.to_string()),
-                                               ": the registry says that it has ", there,
+        throw Error(ErrorCode::corrupt, concat(reply.shown(), ": the registry says that it has ", there,
                                                " bytes after the bytes ", start, " to ", start + size - 1));
       source_.seek(there);
       if (there == start) pause_or_rethrow({});

@@ -101,6 +101,16 @@ std::string Url::authority() const {
   return out;
 }
 
+std::optional<std::pair<std::string, std::string>> user_info(std::string_view url) {
+  const auto handle = make_handle();
+  if (curl_url_set(handle.get(), CURLUPART_URL, std::string(url).c_str(), 0) != CURLUE_OK)
+    return std::nullopt;
+  auto user = part(handle.get(), CURLUPART_USER, CURLU_URLDECODE);
+  auto password = part(handle.get(), CURLUPART_PASSWORD, CURLU_URLDECODE);
+  if (user.empty() && password.empty()) return std::nullopt;
+  return std::pair(std::move(user), std::move(password));
+}
+
 std::string percent_encode(std::string_view text) {
   static constexpr std::string_view kHex = "0123456789ABCDEF";
   static constexpr std::string_view kUnreserved =

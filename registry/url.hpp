@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace dash::registry {
 
@@ -30,6 +31,9 @@ struct Url {
     return scheme == other.scheme && host == other.host && port == other.port;
   }
 };
+
+// User name and password in a URL, decoded; nothing when it has none.
+std::optional<std::pair<std::string, std::string>> user_info(std::string_view url);
 
 // RFC 3986 §2.1: everything but unreserved characters as %XX.
 std::string percent_encode(std::string_view text);

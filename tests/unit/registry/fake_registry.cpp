@@ -301,7 +301,10 @@ FakeAnswer FakeRegistry::token(const FakeRequest& request) {
     return error(401, "UNAUTHORIZED", "wrong password");
   const auto name = concat("token-", tokens_.size() + 1);
   tokens_[name] = std::chrono::steady_clock::now() + *token_life_;
-  const Json body = {{"token", name}, {"expires_in", token_life_->count() / 1000}};
+  const Json body = {
+      {"token", name},
+      {"expires_in",
+       announced_life_.value_or(std::chrono::floor<std::chrono::seconds>(*token_life_)).count()}};
   return plain(200, {{"Content-Type", "application/json"}}, body.dump());
 }
 

@@ -66,6 +66,8 @@ class FakeRegistry {
   void break_uploads_after(std::size_t bytes, int times);
   // Wants a token of its own /token, good for `life`; "user:password" when credentials are needed for it.
   void require_token(std::chrono::milliseconds life, std::string credentials = {});
+  // Says that tokens live longer than they do.
+  void announce_token_life(std::chrono::seconds life) { announced_life_ = life; }
   enum class Referrers { none, api };
   void set_referrers(Referrers referrers) { referrers_ = referrers; }
 
@@ -120,6 +122,7 @@ class FakeRegistry {
   Referrers referrers_ = Referrers::none;
   std::optional<std::chrono::milliseconds> token_life_;
   std::string token_credentials_;
+  std::optional<std::chrono::seconds> announced_life_;
   std::map<std::string, std::chrono::steady_clock::time_point> tokens_;
   std::atomic<std::uint64_t> upload_bytes_ = 0;
   std::list<Connection> connections_;

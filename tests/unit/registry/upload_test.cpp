@@ -158,8 +158,8 @@ TEST_CASE("upload: where the Location leads") {
     Upload f;
     f.answer_first("POST", 202);
     CHECK(error_of([&] { f.run(); }) == concat("corrupt: POST ", f.server.url("/v2/team/app/blobs/uploads/"),
-                                               ": the answer 202 has no Location | the registry, or a proxy "
-                                               "before it, breaks the distribution protocol"));
+                                               ": the answer 202 has no Location | the server, or a proxy "
+                                               "before it, breaks the protocol"));
   }
   Upload f;  // elsewhere: the upload goes there, the credentials do not
   dash::testing::FakeRegistry other;
