@@ -1,6 +1,7 @@
 #include "cli/options.hpp"
 
 #include "base/text.hpp"
+#include "cli/transfer_options.hpp"
 #include "cli/version.hpp"
 
 #include <sstream>
@@ -158,6 +159,8 @@ Command parse_command_line(int argc, const char* const* argv) {
       app.add_subcommand("doctor", "Check what this host needs for builds, and say how to get it");
   add_common(*doctor_command, doctor.common);
   doctor_command->callback([&] { chosen = doctor; });
+
+  add_transfer_commands(app, [&](Command command) { chosen = std::move(command); });
 
   auto* version_command = app.add_subcommand("version", "Print the version");
   version_command->callback([&] { chosen = VersionOptions{}; });

@@ -84,6 +84,71 @@ struct DoctorOptions {
   CommonOptions common;
 };
 
+// How registries are reached; shared by all subcommands that do.
+struct RegistryOptions {
+  std::string credentials;            // "USER:PASSWORD" for the registry, of `copy` for the source
+  std::string target_credentials;     // `copy` only: for the destination
+  fs::path auth_file;                 // empty: the usual places
+  fs::path certs_directory;           // besides the usual places
+  std::vector<std::string> insecure;  // hosts
+};
+
+struct PushOptions {
+  CommonOptions common;
+  RegistryOptions registry;
+  std::string image;        // in the store, or oci:, oci-archive:
+  std::string destination;  // empty: the image's own name
+  Progress progress = Progress::automatic;
+};
+
+struct PullOptions {
+  CommonOptions common;
+  RegistryOptions registry;
+  std::string image;
+  std::string name;      // in the store; empty: the image's own
+  std::string platform;  // "linux/arm64"; "all" for everything in an index; empty: this host's
+  Progress progress = Progress::automatic;
+};
+
+struct CopyOptions {
+  CommonOptions common;
+  RegistryOptions registry;
+  std::string from;
+  std::string to;
+  std::string platform = "all";
+  Progress progress = Progress::automatic;
+};
+
+struct TagsOptions {
+  CommonOptions common;
+  RegistryOptions registry;
+  std::string repository;
+};
+
+struct ManifestOptions {
+  CommonOptions common;
+  RegistryOptions registry;
+  std::string image;
+};
+
+struct DeleteOptions {
+  CommonOptions common;
+  RegistryOptions registry;
+  std::string image;
+};
+
+struct LoginOptions {
+  CommonOptions common;
+  RegistryOptions registry;
+  std::string host;
+  std::string user;
+};
+
+struct LogoutOptions {
+  RegistryOptions registry;
+  std::string host;
+};
+
 struct VersionOptions {};
 
 // Help was asked for or the command line is wrong: text to print and the exit code.
@@ -92,9 +157,10 @@ struct ParseEnd {
   int exit_code = 0;
 };
 
-using Command =
-    std::variant<BuildOptions, PlanOptions, LayerOptions, InspectOptions, ImagesOptions, RemoveOptions,
-                 CollectOptions, ValidateOptions, DoctorOptions, VersionOptions, ParseEnd>;
+using Command = std::variant<BuildOptions, PlanOptions, LayerOptions, InspectOptions, ImagesOptions,
+                             RemoveOptions, CollectOptions, ValidateOptions, DoctorOptions, PushOptions,
+                             PullOptions, CopyOptions, TagsOptions, ManifestOptions, DeleteOptions,
+                             LoginOptions, LogoutOptions, VersionOptions, ParseEnd>;
 
 // Parses the arguments (without the program's name).
 Command parse_command_line(int argc, const char* const* argv);
