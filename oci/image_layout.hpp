@@ -54,7 +54,7 @@ class ImageLayout : public BlobStore {
                          const Annotations& annotations = {});
 
   // Removes blobs that are reachable neither from the index nor from `extra_roots`, and temporary files that
-  // no living process holds. Waits for no one: writers hold a shared lease (see `lease`), and while anyone
+  // no living process holds, interrupted downloads ("<digest>.part") among them. Waits for no one: writers hold a shared lease (see `lease`), and while anyone
   // else holds one nothing is removed and nothing is returned.
   struct Collected {
     std::uint64_t blobs = 0;
