@@ -8,7 +8,7 @@
 #include "tests/support/error_of.hpp"
 #include "tests/support/registry_server.hpp"
 
-#include <fstream>
+#include <algorithm>
 
 #include <catch2/catch.hpp>
 
@@ -144,4 +144,58 @@ TEST_CASE("registry: indexes, with TLS of a private CA and a password", "[regist
                "/v2/team/multi/manifests/1: 401 UNAUTHORIZED: authentication required | ", server.address(),
                " refused the credentials from the test; log in with 'dash-build login ", server.address(),
                "', or ask for access to team/multi"));
+}
+
+TEST_CASE("registry: what skopeo pushed as Docker schema 2 is pulled and copied byte for byte",
+          "[registry]") {
+  const RegistryServer first;
+  const RegistryServer second;
+  Fixture f;
+  RegistrySession session(f.settings);
+  f.layout.tag("app", make_image(f.layout, {10, 70'000}));
+  const auto name = first.address() + "/docker/app:1";
+  run_script(concat("skopeo copy -q --insecure-policy --dest-tls-verify=false --format v2s2 oci:",
+                    f.layout.directory().string(), ":app docker://", name));
+  RegistryClient client(session, oci::Reference::parse(name), {});
+  const auto content = client.manifest("1");
+  CHECK(content.descriptor.media_type == oci::media_type::kDockerManifest);
+  RepositorySource source(client);
+  const auto copied = second.address() + "/copied/app:1";
+  const auto report =
+      Pusher(session, f.events, {}).push(source, content.descriptor, oci::Reference::parse(copied));
+  CHECK(report.uploaded == 3);
+  CHECK(skopeo_digest(copied) == content.descriptor.digest.hex() + '\n');
+  Puller(session, f.events, {}).pull(oci::Reference::parse(copied), f.layout);
+  CHECK(f.layout.read(content.descriptor, 100'000) == content.bytes);
+}
+
+TEST_CASE("registry: artifacts, referrers, tags, deletion", "[registry]") {
+  const RegistryServer server;
+  Fixture f;
+  RegistrySession session(f.settings);
+  const auto image = make_image(f.layout, {10});
+  for (const auto* tag : {"1", "2", "3"}) f.push(session, image, concat(server.address(), "/app:", tag));
+  RegistryClient client(session, oci::Reference::parse(server.address() + "/app"), {});
+  auto tags = client.tags();
+  std::sort(tags.begin(), tags.end());
+  CHECK(tags == std::vector<std::string>{"1", "2", "3"});
+  const auto empty = f.layout.put("{}", "application/vnd.oci.empty.v1+json");
+  const auto artifact = f.layout.put(
+      concat(
+          R"({"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","artifactType":"test/sbom",)",
+          R"("config":{"mediaType":"application/vnd.oci.empty.v1+json","digest":")", empty.digest.to_string(),
+          R"(","size":2},"layers":[{"mediaType":"application/vnd.oci.empty.v1+json","digest":")",
+          empty.digest.to_string(), R"(","size":2}],"subject":{"mediaType":")", image.media_type,
+          R"(","digest":")", image.digest.to_string(), R"(","size":)", image.size, "}}"),
+      oci::media_type::kManifest);
+  f.push(session, artifact, server.address() + "/app:sbom");
+  const auto referrers = client.referrers(image.digest);
+  REQUIRE(referrers.size() == 1);
+  CHECK(referrers[0].descriptor.digest == artifact.digest);
+  CHECK(referrers[0].artifact_type == "test/sbom");
+  CHECK(client.delete_manifest(image.digest.to_string()));
+  CHECK_FALSE(client.resolve("1"));
+  CHECK(dash::testing::brief_error_of([&] {
+          Puller(session, f.events, {}).pull(oci::Reference::parse(server.address() + "/app:1"), f.layout);
+        }) == concat("not_found: ", server.address(), "/app has no 1"));
 }

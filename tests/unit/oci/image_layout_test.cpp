@@ -122,12 +122,12 @@ TEST_CASE_METHOD(Fixture, "an index is resolved by platform") {
 }
 
 TEST_CASE("image layout: interrupted downloads are garbage, others' files are not") {
-  const auto directory = dash::testing::make_temp_directory();
-  auto layout = ImageLayout::open_or_create(directory.path() / "layout");
-  const auto blobs = layout.blob_path(Digest::of("x")).parent_path();
+  const Fixture f;
+  const auto blobs = f.path / "blobs" / "sha256";
   const auto hex = Digest::of("x").hex();
   for (const auto& name : {hex + ".part", hex + ".aBc123", std::string(".tmp-1"), std::string("note.part")})
     write_file_atomic(blobs / name, "x");
+  auto layout = ImageLayout::open(f.path);
   {
     const auto held = FileLock::try_acquire(blobs / (hex + ".part"), FileLock::Kind::exclusive);
     CHECK(layout.collect_garbage({})->blobs == 2);
