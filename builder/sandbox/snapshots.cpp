@@ -7,6 +7,7 @@
 #include "oci/compression.hpp"
 #include "oci/extract.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <cstdio>
@@ -43,6 +44,10 @@ void publish(const fs::path& tree, const fs::path& destination) {
     throw system_error(concat("cannot move ", tree.string(), " to ", destination.string()), errno);
 }
 
+// No layer of an image that anybody uses unpacks to more than this many times its size, unless it is small.
+constexpr std::uint64_t kMaxRatio = 300;
+constexpr std::uint64_t kAlwaysAllowed = std::uint64_t{4} << 30;
+
 // Unpacks the layer's blob while checking it against both of its digests. Inflating and hashing have a thread
 // of their own beside the one that writes files.
 void unpack(const oci::BlobStore& blobs, const oci::Layer& layer, const fs::path& directory,
@@ -53,6 +58,7 @@ void unpack(const oci::BlobStore& blobs, const oci::Layer& layer, const fs::path
   BackgroundSource source(hashed);
   oci::ExtractOptions options;
   options.whiteouts = oci::ExtractOptions::Whiteouts::overlay;
+  options.max_bytes = std::min(options.max_bytes, std::max(kAlwaysAllowed, kMaxRatio * layer.blob.size));
   oci::extract_layer(source, directory, name, options, stop);
   // A snapshot is found by its diff id, so a configuration that claims a wrong one must not plant its layer
   // there.
