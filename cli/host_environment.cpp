@@ -3,6 +3,7 @@
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "base/text.hpp"
+#include "builder/python/pip_configuration.hpp"
 #include "oci/layer_writer.hpp"
 
 #include <array>
@@ -41,6 +42,20 @@ fs::path find_ca_bundle(const Variables& variables) {
   return {};
 }
 
+fs::path find_netrc(const Variables& variables) {
+  auto netrc = fs::path(value_of(variables, "NETRC"));
+  const auto home = value_of(variables, "HOME");
+  if (netrc.empty() && !home.empty()) netrc = fs::path(home) / ".netrc";
+  return is_readable(netrc) ? fs::absolute(netrc) : fs::path();
+}
+
+// pip's own proxy setting serves for what pip would have fetched, and nothing else tells of one.
+void use_pip_proxy(builder::HostSettings& host) {
+  const auto proxy = value_of(host.index_settings, "PIP_PROXY");
+  if (proxy.empty()) return;
+  for (const auto* name : {"http_proxy", "https_proxy"}) host.proxies.emplace(name, proxy);
+}
+
 std::string debian_architecture(const std::string& machine) {
   if (machine == "x86_64") return "amd64";
   if (machine == "aarch64") return "arm64";
@@ -58,13 +73,18 @@ builder::HostSettings read_host_settings() {
     host.environment.emplace_back(text);
     host.variables[std::string(text.substr(0, equals))] = text.substr(equals + 1);
   }
+  host.index_settings = builder::read_pip_configuration(host.variables);
   for (const auto& [name, value] : host.variables) {
-    if (name.starts_with("PIP_") || name.starts_with("UV_")) host.index_settings[name] = value;
+    // pip takes an empty variable for none.
+    if ((name.starts_with("PIP_") || name.starts_with("UV_")) && !trim(value).empty())
+      host.index_settings[name] = value;
     const auto lower = to_lower(name);
     if (lower == "http_proxy" || lower == "https_proxy" || lower == "no_proxy" || lower == "all_proxy")
       host.proxies[name] = value;
   }
+  host.netrc = find_netrc(host.variables);
   host.ca_bundle = find_ca_bundle(host.variables);
+  use_pip_proxy(host);
   utsname machine{};
   if (::uname(&machine) == 0) host.machine = machine.machine;
   host.debian_architecture = debian_architecture(host.machine);
