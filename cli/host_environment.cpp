@@ -28,15 +28,16 @@ bool is_readable(const fs::path& path) {
   return !path.empty() && ::access(path.c_str(), R_OK) == 0;
 }
 
-fs::path find_ca_bundle(const Variables& variables) {
+// `pip_certificates` is pip's own bundle, where one is set.
+fs::path find_ca_bundle(const Variables& variables, const std::string& pip_certificates) {
   if (const auto named = value_of(variables, "DASH_BUILD_CA_BUNDLE"); !named.empty()) {
     if (!is_readable(named))
       throw Error(ErrorCode::usage, concat("DASH_BUILD_CA_BUNDLE names ", named, ", which cannot be read"));
     return named;
   }
-  const std::array<fs::path, 5> places = {
-      value_of(variables, "SSL_CERT_FILE"), "/etc/ssl/certs/ca-certificates.crt",
-      "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/ca-bundle.pem", "/etc/ssl/cert.pem"};
+  const std::array<fs::path, 6> places = {
+      value_of(variables, "SSL_CERT_FILE"), pip_certificates,         "/etc/ssl/certs/ca-certificates.crt",
+      "/etc/pki/tls/certs/ca-bundle.crt",   "/etc/ssl/ca-bundle.pem", "/etc/ssl/cert.pem"};
   for (const auto& place : places)
     if (is_readable(place)) return place;
   return {};
@@ -83,7 +84,7 @@ builder::HostSettings read_host_settings() {
       host.proxies[name] = value;
   }
   host.netrc = find_netrc(host.variables);
-  host.ca_bundle = find_ca_bundle(host.variables);
+  host.ca_bundle = find_ca_bundle(host.variables, value_of(host.index_settings, "PIP_CERT"));
   use_pip_proxy(host);
   utsname machine{};
   if (::uname(&machine) == 0) host.machine = machine.machine;

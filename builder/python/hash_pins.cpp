@@ -4,6 +4,8 @@
 #include "base/file.hpp"
 #include "base/sha2.hpp"
 #include "base/text.hpp"
+#include "builder/percent.hpp"
+#include "builder/python/uv_run.hpp"
 
 #include <algorithm>
 
@@ -40,6 +42,28 @@ std::string shown(const std::vector<FileHash>& hashes) {
   return out.empty() ? "none that all lines for it allow" : join(out, " or ");
 }
 
+// What a line without a name names: its URL, without credentials, revision, fragment, extras and marker.
+std::string target_of(std::string_view text) {
+  text = text.substr(0, text.find_first_of("#;[ "));
+  if (text.starts_with("git+")) {
+    text.remove_prefix(4);
+    if (const auto at = text.rfind('@'); at != std::string_view::npos && at > text.rfind('/'))
+      text = text.substr(0, at);
+  }
+  return without_credentials(percent_decoded(text));
+}
+
+// The same of what came of it.
+std::string target_of(const LockedPackage& package) {
+  const auto url_of = [](const std::string& url, const std::string& path) {
+    return target_of(url.empty() ? concat("file://", path) : url);
+  };
+  if (package.archive) return url_of(package.archive->url, package.archive->path);
+  if (package.directory) return url_of("", package.directory->path);
+  if (package.vcs) return url_of(package.vcs->url, package.vcs->path);
+  return {};
+}
+
 std::string title(const LockedPackage& package) {
   return package.version.empty() ? package.name : concat(package.name, "==", package.version);
 }
@@ -60,8 +84,8 @@ Error mismatch(const std::string& place, const LockedFile& file, const std::vect
 HashPins::HashPins(const std::vector<RequirementLine>& lines, std::string obligatory)
     : obligatory_(std::move(obligatory)) {
   for (const auto& line : lines) {
-    if (line.name.empty()) continue;
-    const auto [at, is_new] = pins_.emplace(line.name, Pins{{}, false, false, line.place, line.text});
+    const auto [at, is_new] = pins_.emplace(line.name.empty() ? target_of(line.text) : line.name,
+                                            Pins{{}, false, false, line.place, line.text});
     auto& pins = at->second;
     if (line.pin == RequirementLine::Pin::exact) pins.exact = true;
     if (line.hashes.empty()) continue;
@@ -74,13 +98,14 @@ HashPins::HashPins(const std::vector<RequirementLine>& lines, std::string obliga
   }
 }
 
-const HashPins::Pins* HashPins::find(const std::string& name) const {
-  const auto found = pins_.find(name);
+const HashPins::Pins* HashPins::find(const LockedPackage& package) const {
+  auto found = pins_.find(package.name);
+  if (found == pins_.end()) found = pins_.find(target_of(package));
   return found == pins_.end() ? nullptr : &found->second;
 }
 
 void HashPins::require(const LockedPackage& package) const {
-  const auto* pins = find(package.name);
+  const auto* pins = find(package);
   const auto because = concat("hashes are obligatory since ", obligatory_, " asks for one");
   const auto error = [&](std::string_view what) {
     return Error(ErrorCode::invalid_input,
@@ -114,7 +139,7 @@ void HashPins::require(const LockedPackage& package) const {
 void HashPins::apply(Lock& lock, const std::string& exempt) const {
   for (auto& package : lock.packages) {
     if (!obligatory_.empty() && package.name != exempt) require(package);
-    const auto* pins = find(package.name);
+    const auto* pins = find(package);
     if (pins == nullptr || !pins->restricted) continue;
     const auto is_named = [&](const LockedFile& file) {
       return file.sha256 && names(pins->hashes, "sha256", to_hex(*file.sha256));
@@ -128,14 +153,14 @@ void HashPins::apply(Lock& lock, const std::string& exempt) const {
 }
 
 void HashPins::check_known(const LockedPackage& package, const LockedFile& file) const {
-  const auto* pins = find(package.name);
+  const auto* pins = find(package);
   if (pins != nullptr && pins->restricted && file.sha256 && certainly_wrong(pins->hashes, *file.sha256))
     throw mismatch(pins->place, file, pins->hashes, concat("sha256:", to_hex(*file.sha256)));
 }
 
 void HashPins::check_content(const LockedPackage& package, const LockedFile& file, const Sha256& sha256,
                              const fs::path& path) const {
-  const auto* pins = find(package.name);
+  const auto* pins = find(package);
   if (pins == nullptr || !pins->restricted || names(pins->hashes, "sha256", to_hex(sha256))) return;
   std::string got = concat("sha256:", to_hex(sha256));
   for (const auto* algorithm : {"sha512", "sha384"}) {

@@ -39,10 +39,10 @@ class HashPins {
     std::string text;    // of that line
   };
 
-  const Pins* find(const std::string& name) const;
+  const Pins* find(const LockedPackage& package) const;
   void require(const LockedPackage& package) const;
 
-  std::map<std::string, Pins> pins_;  // by name
+  std::map<std::string, Pins> pins_;  // by name, or by URL where a line has no name
   std::string obligatory_;
 };
 

@@ -101,7 +101,7 @@ class Resolver {
         "--no-annotate", "--python", request_.interpreter.executable};
     arguments.insert(arguments.end(), more.begin(), more.end());
     const auto& own = request_.settings;
-    arguments.insert(arguments.end(), own.arguments.begin(), own.arguments.end());
+    arguments.insert(arguments.end(), own.compile_arguments.begin(), own.compile_arguments.end());
     if (!own.environment.contains("UV_INDEX_STRATEGY"))
       arguments.insert(
           arguments.end(),
@@ -160,11 +160,12 @@ class Resolver {
       std::string lines = concat(name, out.empty() ? "" : concat('<', out.back()), '\n');
       if (choice == ResolveFailure::Choice::wheels) lines += concat("--only-binary ", name, '\n');
       write_file_atomic(work_.path() / "resolve/question.txt", lines);
-      const Attempt attempt = run_uv("question.txt", {"--no-deps"}, [](std::string_view) {});
-      const auto answer = concat(name, "==");
-      const auto at = attempt.output.find(answer);
+      const Attempt attempt = run_uv("question.txt", {}, [](std::string_view) {});
+      const auto answer = concat('\n', name, "==");
+      const auto output = '\n' + attempt.output;
+      const auto at = output.find(answer);
       if (attempt.exit_code != 0 || at == std::string::npos) break;
-      const auto rest = std::string_view(attempt.output).substr(at + answer.size());
+      const auto rest = std::string_view(output).substr(at + answer.size());
       out.emplace_back(rest.substr(0, rest.find_first_of(" ;\n")));
     }
     return out;

@@ -89,12 +89,7 @@ class Explainer {
     for (const auto& line : failure_.lines) {
       if (line.name != name) continue;
       all.push_back(line.place);
-      const auto text = without_blanks(std::string_view(line.text).substr(0, line.text.find(';')));
-      if (to_lower(text.substr(0, text.find('['))) +
-                  text.substr(std::min(text.find(']'), text.size() - 1) + 1) ==
-              spec ||
-          to_lower(text) == to_lower(spec))
-        exact.push_back(line.place);
+      if (is_text(line, spec)) exact.push_back(line.place);
     }
     return exact.empty() ? all : exact;
   }
@@ -136,7 +131,7 @@ class Explainer {
     for (std::size_t i = 0; i + 1 < words_.size(); ++i) {
       if (i > 0 && (matches(words_, i, "depends on") || matches(words_, i, "depend on")) &&
           i + 2 < words_.size())
-        add(words_[i - 1], words_[i + 2]);
+        add_dependencies(i, add);
       // Not of "we can conclude that you require …".
       if (matches(words_, i, "you require") && (i == 0 || words_[i - 1] != "that"))
         for (std::size_t j = i + 2; j < words_.size(); j += 2) {
@@ -148,6 +143,38 @@ class Explainer {
         }
     }
     return out;
+  }
+
+  // "A depends on B", and "A depends on B and C", where C may be a limit of the app's.
+  template <class Add>
+  void add_dependencies(std::size_t at, const Add& add) const {
+    add(words_[at - 1], words_[at + 2]);
+    for (auto next = at + 3; next + 1 < words_.size() && words_[next] == "and"; next += 2) {
+      const auto spec = words_[next + 1];
+      if (spec.find_first_of("<>=!~") == std::string_view::npos ||
+          (next + 2 < words_.size() && words_[next + 2] != "and" && words_[next + 2] != "we"))
+        return;
+      add(is_limit(spec) ? std::string_view() : words_[at - 1], spec);
+    }
+  }
+
+  // Whether a constraints file says exactly this.
+  bool is_limit(std::string_view spec) const {
+    return std::ranges::any_of(failure_.lines, [&](const RequirementLine& line) {
+      return line.role == RequirementLine::Role::constrain && is_text(line, spec);
+    });
+  }
+
+  // Whether the line is the specifier as uv writes it.
+  static bool is_text(const RequirementLine& line, std::string_view spec) {
+    auto text = without_blanks(std::string_view(line.text).substr(0, line.text.find(';')));
+    const auto open = text.find('[');
+    const auto close = text.find(']');
+    if (open != std::string::npos && close != std::string::npos && open < close)
+      text.erase(open, close - open + 1);
+    return name_of(text) == name_of(spec) &&
+           text.substr(std::min(text.find_first_of("<>=!~"), text.size())) ==
+               spec.substr(std::min(spec.find_first_of("<>=!~"), spec.size()));
   }
 
   std::string proxies() const {
@@ -169,19 +196,39 @@ class Explainer {
     auto url = std::string_view(text).substr(at + kFetch.size());
     url = trim(url.substr(0, url.find('\n')));
     while (!url.empty() && (url.front() == '`' || url.front() == '"')) url.remove_prefix(1);
-    const auto host_start = std::min(url.find("://"), url.size() - 3) + 3;
-    const auto host = url.substr(host_start, url.find('/', host_start) - host_start);
+    const auto host = host_of(url);
     std::string cause;  // the last one is the closest to the truth
     for (const auto line : split_lines(text))
       if (const auto content = trim(line); content.starts_with("cause: ")) cause = content.substr(7);
     if (const auto link = cause.find(" for url ("); link != std::string::npos) cause.resize(link);
-    const bool refused = contains(text, "401 Unauthorized") || contains(text, "403 Forbidden");
-    return make(
-        refused ? ErrorCode::denied : ErrorCode::unavailable,
-        concat("the package index at ", host, refused ? " refuses access: " : " cannot be reached: ", cause),
-        refused ? "Check the user name and password in the index URL (PIP_INDEX_URL, PIP_EXTRA_INDEX_URL, "
-                  "pip.conf or the requirements), or add the host to ~/.netrc."
-                : concat("Check the network and the index URL, then try again. ", proxies()));
+    if (contains(text, "401 Unauthorized") || contains(text, "403 Forbidden")) return refused(host, cause);
+    return make(ErrorCode::unavailable, concat("the package index at ", host, " cannot be reached: ", cause),
+                concat("Check the network and the index URL, then try again. ", proxies()));
+  }
+
+  static std::string_view host_of(std::string_view url) {
+    const auto start = std::min(url.find("://"), url.size() - std::min<std::size_t>(url.size(), 3)) + 3;
+    return url.substr(std::min(start, url.size()))
+        .substr(0, url.substr(std::min(start, url.size())).find('/'));
+  }
+
+  Error refused(std::string_view host, std::string_view cause) const {
+    return make(ErrorCode::denied, concat("the package index at ", host, " refuses access: ", cause),
+                "Check the user name and password in the index URL (PIP_INDEX_URL, PIP_EXTRA_INDEX_URL, "
+                "pip.conf or the "
+                "requirements), or add the host to ~/.netrc.");
+  }
+
+  // An index that asks for a password and gets none counts as one that has no package; only a hint tells.
+  std::optional<Error> refused_index() const {
+    constexpr std::string_view kHint = "An index URL (";
+    const auto at = failure_.errors.find(kHint);
+    if (at == std::string::npos) return std::nullopt;
+    const auto rest = std::string_view(failure_.errors).substr(at + kHint.size());
+    for (const auto* status : {"401 Unauthorized", "403 Forbidden"})
+      if (contains(rest.substr(0, rest.find('\n')), status))
+        return refused(host_of(rest.substr(0, rest.find(')'))), status);
+    return std::nullopt;
   }
 
   Error bad_line_or_other() const {
@@ -210,11 +257,11 @@ class Explainer {
       const bool in_links = matches(words_, i, "was not found in the provided package locations");
       if (!in_index && !in_links) continue;
       const auto name = words_[i - 1];
+      if (auto error = refused_index()) return error;
       if (in_links)
-        return make(
-            ErrorCode::invalid_input,
-            concat(at(name), "there is no file of ", name, needed_by(name), ", in the --find-links places"),
-            "Add its wheel to the directory that --find-links names, or remove --no-index.");
+        return make(ErrorCode::invalid_input,
+                    concat(at(name), "the --find-links places have no file of ", name, needed_by(name)),
+                    "Add its wheel to the directory that --find-links names, or remove --no-index.");
       auto advice = advice_for_name(name_of(name), line_names());
       if (!advice.empty()) advice += advice.ends_with('?') ? " " : ". ";
       return make(ErrorCode::invalid_input, concat(at(name), "no package index has ", name, needed_by(name)),

@@ -84,6 +84,7 @@ SandboxCommand UvCommand::command(const std::vector<std::string>& arguments) con
   SandboxCommand out;
   out.argv = {kProgram};
   out.argv.insert(out.argv.end(), arguments.begin(), arguments.end());
+  out.argv.insert(out.argv.end(), settings_.arguments.begin(), settings_.arguments.end());
   out.network = bench_.network;
   if (bench_.network == Network::none) out.argv.emplace_back("--offline");
 

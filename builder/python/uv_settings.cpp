@@ -18,7 +18,7 @@ using Settings = std::map<std::string, std::string>;
 // pip's settings that change nothing about which files are installed.
 constexpr std::array<std::string_view, 30> kHarmless = {"BREAK_SYSTEM_PACKAGES",
                                                         "CACHE_DIR",
-                                                        "CERT",  // judged where the certificates are found
+                                                        "CERT",  // part of HostSettings::ca_bundle
                                                         "COMPILE",
                                                         "CONFIG_FILE",
                                                         "DEBUG",
@@ -128,7 +128,8 @@ class Translator {
     for (const auto& url : files_.index.extra_index_urls) extra.push_back(expanded(url));
     set("UV_DEFAULT_INDEX", std::move(index));
     set("UV_INDEX", join(extra, " "));
-    if (is_true(pip("NO_INDEX")) || files_.index.index == IndexSettings::Index::none) set("UV_NO_INDEX", "1");
+    if (is_true(pip("NO_INDEX")) || files_.index.index == IndexSettings::Index::none)
+      out_.arguments.emplace_back("--no-index");
   }
 
   void links() {
@@ -185,7 +186,8 @@ class Translator {
   void choice() {
     if (is_true(pip("PRE")) || files_.pre_releases == RequirementsFiles::PreReleases::yes)
       set("UV_PRERELEASE", "allow");
-    if (is_true(pip("NO_DEPS")) || is_true(pip("NO_DEPENDENCIES"))) out_.arguments.emplace_back("--no-deps");
+    if (is_true(pip("NO_DEPS")) || is_true(pip("NO_DEPENDENCIES")))
+      out_.compile_arguments.emplace_back("--no-deps");
     if (is_true(pip("REQUIRE_HASHES"))) out_.hashes_place = "PIP_REQUIRE_HASHES";
     set("UV_EXCLUDE_NEWER", pip("UPLOADED_PRIOR_TO"));
     auto timeout = pip("TIMEOUT");

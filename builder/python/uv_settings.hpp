@@ -15,10 +15,11 @@ namespace dash::builder {
 struct UvSettings {
   // Complete except for what UvCommand sets; credentials included.
   std::map<std::string, std::string> environment;
-  std::vector<std::string> options;        // lines for a requirements file: "--no-binary lxml"
-  std::vector<std::string> arguments;      // of "uv pip compile"
-  std::vector<SandboxMount> mounts;        // directories that the settings name
-  std::vector<std::string> trusted_hosts;  // whose certificates are not checked: "host" or "host:port"
+  std::vector<std::string> options;            // lines for a requirements file: "--no-binary lxml"
+  std::vector<std::string> arguments;          // of every uv command
+  std::vector<std::string> compile_arguments;  // of "uv pip compile" only
+  std::vector<SandboxMount> mounts;            // directories that the settings name
+  std::vector<std::string> trusted_hosts;      // whose certificates are not checked: "host" or "host:port"
   std::vector<RequirementLine> constraints;
   std::string hashes_place;           // the setting that makes hashes obligatory; empty: none does
   std::vector<std::string> warnings;  // settings that have no effect, without their values

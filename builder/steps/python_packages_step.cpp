@@ -48,7 +48,8 @@ class PythonPackagesStep : public Step {
     for (const auto& [name, value] : settings_.environment)
       if (decides_packages(name)) out.add_content(name, value);
     for (const auto& option : settings_.options) out.add("option", option);
-    for (const auto& argument : settings_.arguments) out.add("option", argument);
+    for (const auto* arguments : {&settings_.arguments, &settings_.compile_arguments})
+      for (const auto& argument : *arguments) out.add("option", argument);
     for (const auto& line : settings_.constraints) out.add_content(line.place, line.text);
     if (!settings_.hashes_place.empty()) out.add("hashes", settings_.hashes_place);
     add_variables(out);

@@ -185,6 +185,19 @@ class InstallTest(RequirementsCase):
             {"alpha": "2.0"})
 
 
+class CompiledTest(RequirementsCase):
+    def test_records_of_other_system_packages_stay(self):
+        """Apps with the same requirements, compiled against other system packages, do not evict each other."""
+        apps = {name: self.app("source==1.0\n", {"apt-packages": f"{name}\n"}, to=name) for name in ("less", "file")}
+
+        def decision(name):
+            metadata = self.build(apps[name], env=self.env)
+            return decisions(metadata)["python-packages"]
+
+        self.assertEqual([decision("less"), decision("file")], ["build", "build"])
+        self.assertEqual([decision("less"), decision("file")], ["reuse", "reuse"])
+
+
 ALL_HASHES = (
     '"pip-compile --generate-hashes" or "uv pip compile --generate-hashes" write a file with every package, version '
     "and hash; or remove every --hash."
@@ -243,7 +256,7 @@ class MessageTest(RequirementsCase):
 
     def test_not_in_the_links(self):
         self.fails("--no-index -f deps\nalpha\n", 3,
-                   "requirements.txt:2: there is no file of alpha in the --find-links places",
+                   "requirements.txt:2: the --find-links places have no file of alpha",
                    "Add its wheel to the directory that --find-links names, or remove --no-index.", {"deps/README": ""})
 
     def test_hashes(self):
