@@ -6,6 +6,7 @@
 #include "builder/python/probe.hpp"
 #include "builder/python/python_packages.hpp"
 #include "builder/python/uv_release.hpp"
+#include "builder/python/uv_tool.hpp"
 #include "builder/sandbox/snapshots.hpp"
 #include "builder/steps/step_list.hpp"
 #include "builder/steps/steps.hpp"
@@ -23,6 +24,7 @@ class PythonPackagesStep : public Step {
       : bench_(bench),
         request_(request),
         app_(app),
+        uv_(bench, request.uv_program, kPythonPackagesStep),
         requirements_(read_requirements()),
         settings_(uv_settings(bench.host, requirements_, app.directory.path())),
         leaves_(input_leaves()) {
@@ -34,6 +36,8 @@ class PythonPackagesStep : public Step {
                     concat("the requirements name ${", name, "}, which is not set; the text stays as it is"));
   }
   std::string name() const override { return kPythonPackagesStep; }
+
+  void work_ahead() override { uv_.fetch_ahead(); }
 
   void prepare(const ImageState& below) override {
     interpreter_ = probe_interpreter(bench_, below.layers(), kPythonPackagesStep);
@@ -73,7 +77,7 @@ class PythonPackagesStep : public Step {
     request.app_directory = app_.directory.path();
     request.ignore = app_.ignore;
     request.requirements = requirements_;
-    request.system_uv = request_.uv_program;
+    request.uv = uv_.program();
     request.toolchain = [this](const std::vector<oci::Layer>& layers,
                                const std::vector<std::string>& packages) {
       Snapshots snapshots(bench_.store.snapshots(), bench_.store.layout());
@@ -148,6 +152,7 @@ class PythonPackagesStep : public Step {
   const Workbench& bench_;
   const BuildRequest& request_;
   const AppInputs& app_;
+  UvTool uv_;
   RequirementsFiles requirements_;
   UvSettings settings_;
   std::vector<FileLeaf> leaves_;
