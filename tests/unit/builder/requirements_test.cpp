@@ -230,29 +230,29 @@ TEST_CASE("names that are asked for, with the files that may be installed", "[re
              b));
   const auto files = collect_requirements(app.open(), "requirements.txt");
   CHECK(shown(files.packages) ==
-        "a requirements.txt:6; b requirements.txt:9; c-c requirements.txt:10; d requirements.txt:14; "
-        "dash-table requirements.txt:5; e requirements.txt:11; l requirements.txt:13; six sub/more.txt:2; ");
-  CHECK(files.vcs_places == Names{"requirements.txt:10", "requirements.txt:11", "requirements.txt:12"});
+        "a requirements.txt:6; b requirements.txt:10; c-c requirements.txt:11; d requirements.txt:15; "
+        "dash-table requirements.txt:5; e requirements.txt:12; l requirements.txt:14; six sub/more.txt:2; ");
+  CHECK(files.vcs_places == Names{"requirements.txt:11", "requirements.txt:12", "requirements.txt:13"});
   CHECK(files.hashes_place == "requirements.txt:6");
-  CHECK(files.warnings == Names{"requirements.txt:9: --config-settings has no effect here"});
+  CHECK(files.warnings == Names{"requirements.txt:10: --config-settings has no effect here"});
   CHECK(shown(files.lines) ==
         "(pin.txt:1 numpy<2)\nsub/more.txt:2 six\nrequirements.txt:5 Dash_Table >= 2 ; x\n"
-        "requirements.txt:6 a==1 == sha256:aaaa sha512:aaaa\nrequirements.txt:8 file:///app/local\n"
-        "requirements.txt:9 b @ https://files.example/b.zip sha256:aaaa\n"
-        "requirements.txt:10 git+https://git.example/c#egg=C_c[x]&subdirectory=s\n"
-        "requirements.txt:11 git+https://git.example/e#egg=e\nrequirements.txt:12 "
+        "requirements.txt:6 a==1 == sha256:aaaa sha512:aaaa\nrequirements.txt:9 file:///app/local\n"
+        "requirements.txt:10 b @ https://files.example/b.zip sha256:aaaa\n"
+        "requirements.txt:11 git+https://git.example/c#egg=C_c[x]&subdirectory=s\n"
+        "requirements.txt:12 git+https://git.example/e#egg=e\nrequirements.txt:13 "
         "git+https://git.example/no-name\n"
-        "requirements.txt:13 l @ file:///app/local\nrequirements.txt:14 d[extra]~=1.0\n"
-        "requirements.txt:15 A==2 ; python_version>'3' == sha256:bbbb\n");
+        "requirements.txt:14 l @ file:///app/local\nrequirements.txt:15 d[extra]~=1.0\n"
+        "requirements.txt:16 A==2 ; python_version>'3' == sha256:bbbb\n");
 }
 
 TEST_CASE("lines as uv gets them", "[requirements]") {
   testing::TempApp app;
-  app.file(
-      "requirements.txt",
-      "-e ./my pkg[dev] ; python_version > '3'\n./w/x-1.whl[a,b]\nn[x] @ w/x-1.whl\n./s.zip#subdirectory=d\n"
-      "--no-binary lxml,numpy\n--only-binary :all:\n--pre\n--extra-index-url https://e.example\n"
-      "-i https://i.example\n--prefer-binary\na==1,<2\nb===1\nc!=1\n");
+  app.file("requirements.txt",
+           "-e \"./my pkg[dev]\" ; python_version > '3'\n./w/x-1.whl[a,b]\nn[x] @ "
+           "w/x-1.whl\n./s.zip#subdirectory=d\n"
+           "--no-binary lxml,numpy\n--only-binary :all:\n--pre\n--extra-index-url https://e.example\n"
+           "-i https://i.example\n--prefer-binary\na==1,<2\nb===1\nc!=1\n");
   app.file("my pkg/setup.py", "").file("w/x-1.whl", "").file("s.zip", "");
   const auto files = collect_requirements(app.open(), "requirements.txt");
   CHECK(shown(files.lines) ==
