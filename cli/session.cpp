@@ -23,6 +23,7 @@ class HttpPackageFetcher : public builder::PackageFetcher {
     downloads.reserve(requests.size());
     for (const auto& request : requests)
       downloads.push_back({request.url, request.destination, request.sha256, request.size, request.shown,
+                           request.completed,
                            request.certificates == builder::FetchRequest::Certificates::unchecked
                                ? registry::Download::Certificates::unchecked
                                : registry::Download::Certificates::checked});
