@@ -42,14 +42,14 @@ class Decider {
       out.plan.reason = "--no-cache";
       return out;
     }
-    auto record = records_.find(*out.key);
-    if (record && step.accepts(*record, state)) {
+    if (auto record = records_.find(*out.key, step.variant(state))) {
       out.plan.decision = Decision::reuse;
       out.plan.reason = "nothing it depends on changed";
       out.record = std::move(record);
       return out;
     }
-    out.plan.reason = why_not(step, inputs, record.has_value());
+    const bool for_others = records_.find(*out.key).has_value();
+    out.plan.reason = why_not(step, inputs, for_others);
     return out;
   }
 
@@ -60,8 +60,8 @@ class Decider {
   void remember(const Step& step, const StepKey& key) { records_.remember(app_, step.name(), key); }
 
  private:
-  std::string why_not(const Step& step, const StepInputs& inputs, bool refused) const {
-    if (refused) return "it was compiled against other system packages";
+  std::string why_not(const Step& step, const StepInputs& inputs, bool for_others) const {
+    if (for_others) return "it was compiled against other system packages";
     const auto before = records_.last(app_, step.name());
     if (!before) return "not built before";
     const auto change = describe_change(before->leaves, inputs.leaves());

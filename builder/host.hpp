@@ -20,7 +20,11 @@ struct HostSettings {
   fs::path ca_bundle;
   // http_proxy, https_proxy, no_proxy and their upper-case forms, as far as set.
   std::map<std::string, std::string> proxies;
-  // Package index settings handed to uv at build time: PIP_* and UV_* variables (credentials included).
+  // Credentials by host (curl's and pip's netrc file), used for downloads and seen by uv and git at build
+  // time; empty: none.
+  fs::path netrc;
+  // Package index settings handed to uv at build time: PIP_* and UV_* variables and what pip.conf adds
+  // (credentials included).
   std::map<std::string, std::string> index_settings;
   // The name of the architecture as Debian has it ("amd64") and as wheels have it ("x86_64").
   std::string debian_architecture = "amd64";

@@ -20,6 +20,8 @@ struct FetchRequest {
   std::optional<std::uint64_t> size;  // verified too; also for progress
   std::string shown;                  // short name for messages and progress ("pandas-2.2.3-cp311-….whl")
   std::function<void()> completed{};  // called from the calling thread when the file is there; may be empty
+  // `unchecked` for servers that pip's --trusted-host names.
+  enum class Certificates { checked, unchecked } certificates = Certificates::checked;
 };
 
 // Downloads files in parallel. A destination appears only when complete and verified; what could not be

@@ -54,8 +54,9 @@ class Step {
   // What the result depends on, as far as it is known.
   virtual StepInputs inputs(const ImageState& below) const = 0;
 
-  // Whether a record with the right key may be used: for inputs that only matter to some results.
-  virtual bool accepts(const StepRecord&, const ImageState&) const { return true; }
+  // Inputs that matter to some results only. A result that depends on them says so by a fact kVariantFact
+  // with this text; its record serves only builds with the same text, and is kept beside those of the others.
+  virtual std::string variant(const ImageState&) const { return {}; }
 
   // What `run` is called: `fetch` when the result only has to be brought here.
   virtual Decision kind() const { return Decision::build; }

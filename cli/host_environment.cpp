@@ -3,6 +3,7 @@
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "base/text.hpp"
+#include "builder/python/pip_configuration.hpp"
 #include "oci/layer_writer.hpp"
 
 #include <array>
@@ -27,18 +28,33 @@ bool is_readable(const fs::path& path) {
   return !path.empty() && ::access(path.c_str(), R_OK) == 0;
 }
 
-fs::path find_ca_bundle(const Variables& variables) {
+// `pip_certificates` is pip's own bundle, where one is set.
+fs::path find_ca_bundle(const Variables& variables, const std::string& pip_certificates) {
   if (const auto named = value_of(variables, "DASH_BUILD_CA_BUNDLE"); !named.empty()) {
     if (!is_readable(named))
       throw Error(ErrorCode::usage, concat("DASH_BUILD_CA_BUNDLE names ", named, ", which cannot be read"));
     return named;
   }
-  const std::array<fs::path, 5> places = {
-      value_of(variables, "SSL_CERT_FILE"), "/etc/ssl/certs/ca-certificates.crt",
-      "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/ca-bundle.pem", "/etc/ssl/cert.pem"};
+  const std::array<fs::path, 6> places = {
+      value_of(variables, "SSL_CERT_FILE"), pip_certificates,         "/etc/ssl/certs/ca-certificates.crt",
+      "/etc/pki/tls/certs/ca-bundle.crt",   "/etc/ssl/ca-bundle.pem", "/etc/ssl/cert.pem"};
   for (const auto& place : places)
     if (is_readable(place)) return place;
   return {};
+}
+
+fs::path find_netrc(const Variables& variables) {
+  auto netrc = fs::path(value_of(variables, "NETRC"));
+  const auto home = value_of(variables, "HOME");
+  if (netrc.empty() && !home.empty()) netrc = fs::path(home) / ".netrc";
+  return is_readable(netrc) ? fs::absolute(netrc) : fs::path();
+}
+
+// pip's own proxy setting serves for what pip would have fetched, and nothing else tells of one.
+void use_pip_proxy(builder::HostSettings& host) {
+  const auto proxy = value_of(host.index_settings, "PIP_PROXY");
+  if (proxy.empty()) return;
+  for (const auto* name : {"http_proxy", "https_proxy"}) host.proxies.emplace(name, proxy);
 }
 
 std::string debian_architecture(const std::string& machine) {
@@ -58,13 +74,18 @@ builder::HostSettings read_host_settings() {
     host.environment.emplace_back(text);
     host.variables[std::string(text.substr(0, equals))] = text.substr(equals + 1);
   }
+  host.index_settings = builder::read_pip_configuration(host.variables);
   for (const auto& [name, value] : host.variables) {
-    if (name.starts_with("PIP_") || name.starts_with("UV_")) host.index_settings[name] = value;
+    // pip takes an empty variable for none.
+    if ((name.starts_with("PIP_") || name.starts_with("UV_")) && !trim(value).empty())
+      host.index_settings[name] = value;
     const auto lower = to_lower(name);
     if (lower == "http_proxy" || lower == "https_proxy" || lower == "no_proxy" || lower == "all_proxy")
       host.proxies[name] = value;
   }
-  host.ca_bundle = find_ca_bundle(host.variables);
+  host.netrc = find_netrc(host.variables);
+  host.ca_bundle = find_ca_bundle(host.variables, value_of(host.index_settings, "PIP_CERT"));
+  use_pip_proxy(host);
   utsname machine{};
   if (::uname(&machine) == 0) host.machine = machine.machine;
   host.debian_architecture = debian_architecture(host.machine);

@@ -22,8 +22,11 @@ class HttpPackageFetcher : public builder::PackageFetcher {
     std::vector<registry::Download> downloads;
     downloads.reserve(requests.size());
     for (const auto& request : requests)
-      downloads.push_back(
-          {request.url, request.destination, request.sha256, request.size, request.shown, request.completed});
+      downloads.push_back({request.url, request.destination, request.sha256, request.size, request.shown,
+                           request.completed,
+                           request.certificates == builder::FetchRequest::Certificates::unchecked
+                               ? registry::Download::Certificates::unchecked
+                               : registry::Download::Certificates::checked});
     const auto* first = downloads.data();
     fetcher_.fetch(
         downloads,
@@ -41,12 +44,7 @@ registry::FetchSettings fetch_settings(const builder::HostSettings& host) {
   registry::FetchSettings out;
   out.ca_bundle = host.ca_bundle;
   out.proxies = host.proxies;
-  if (const auto netrc = host.variables.find("NETRC"); netrc != host.variables.end())
-    out.netrc = netrc->second;
-  else if (const auto home = host.variables.find("HOME"); home != host.variables.end())
-    out.netrc = fs::path(home->second) / ".netrc";
-  boost::system::error_code ignored;
-  if (!fs::exists(out.netrc, ignored)) out.netrc.clear();
+  out.netrc = host.netrc;
   return out;
 }
 

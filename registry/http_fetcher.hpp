@@ -22,6 +22,8 @@ struct Download {
   std::optional<std::uint64_t> size;  // verified too; more bytes than this are never read
   std::string shown;                  // short name for messages and progress
   std::function<void()> completed{};  // called from the calling thread when the file is there; may be empty
+  // `unchecked` accepts any certificate of the server.
+  enum class Certificates { checked, unchecked } certificates = Certificates::checked;
 };
 
 struct FetchSettings {

@@ -99,6 +99,7 @@ class Collector {
       item.file = &choose_file(package, ranking_, context_.interpreter);
     if (item.file != nullptr) {
       const LockedFile& file = *item.file;
+      context_.pins.check_known(package, file);
       if (file.sha256) item.path = kept_path(*file.sha256, file.file_name);
       // Without a hash only the content can tell where the file belongs.
       if (item.path.empty() || !fs::exists(item.path)) {
@@ -127,7 +128,19 @@ class Collector {
     request.sha256 = file.sha256;
     request.size = file.size;
     request.shown = file.file_name;
+    if (is_trusted(request.url)) request.certificates = FetchRequest::Certificates::unchecked;
     return request;
+  }
+
+  bool is_trusted(std::string_view url) const {
+    const auto start = url.find("://");
+    if (start == std::string_view::npos) return false;
+    auto authority = url.substr(start + 3, url.find('/', start + 3) - start - 3);
+    authority.remove_prefix(authority.rfind('@') + 1);
+    const auto host = authority.substr(0, authority.rfind(':'));
+    return std::ranges::any_of(context_.settings.trusted_hosts, [&](const std::string& trusted) {
+      return trusted == authority || trusted == host;
+    });
   }
 
   static std::string escape(std::string_view path) {
@@ -163,6 +176,7 @@ class Collector {
       FileSource content(item.path);
       item.sha256 = sha256(content);
     }
+    context_.pins.check_content(*item.package, *item.file, item.sha256, item.path);
     const fs::path kept = kept_path(item.sha256, item.file->file_name);
     if (item.path == kept) return;
     make_directories(kept.parent_path());

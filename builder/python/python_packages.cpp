@@ -17,35 +17,19 @@ namespace {
 
 constexpr const char* kPip = "pip";
 
-bool has_local_project(const RequirementsFiles& requirements) {
-  return std::ranges::any_of(requirements.local, [](const LocalSource& source) {
-    return source.kind == FileKind::directory && source.use != LocalSource::Use::find_links;
-  });
-}
-
-ResolveRequest resolve_request(const Workbench& bench, const PythonRequest& request,
-                               const BuildContext& context) {
+ResolveRequest resolve_request(const PythonRequest& request, const BuildContext& context) {
   ResolveRequest out;
   out.step = request.step;
   out.layers = request.layers;
   out.interpreter = context.interpreter;
   out.app_directory = request.app_directory;
-  if (request.requirements) {
-    const RequirementsFiles& requirements = *request.requirements;
-    out.requirement_files = {requirements.files.front().path};
-    for (const std::string& name : requirements.variables)
-      if (const auto found = bench.host.variables.find(name); found != bench.host.variables.end())
-        out.variables.insert(*found);
-    if (has_local_project(requirements)) out.app = ResolveRequest::App::copy;
-    if (!std::ranges::binary_search(requirements.packages, kPip, {}, &RequestedPackage::name))
-      out.optional_requirements = {kPip};
-    if (!requirements.vcs_places.empty() && context.toolchain)
-      out.extra_layers = {context.toolchain(request.layers, toolchain_packages())};
-  } else {
-    out.app = ResolveRequest::App::copy;
-    out.extra_requirements = {kAppDirectory};
+  out.ignore = request.ignore;
+  out.requirements = request.requirements;
+  out.settings = context.settings;
+  if (!std::ranges::binary_search(request.requirements.packages, kPip, {}, &RequestedPackage::name))
     out.optional_requirements = {kPip};
-  }
+  if (!request.requirements.vcs_places.empty() && context.toolchain)
+    out.extra_layers = {context.toolchain(request.layers, toolchain_packages())};
   out.previous_lock = request.previous_lock;
   out.index_strategy = request.index_strategy;
   out.uv = context.uv;
@@ -53,7 +37,7 @@ ResolveRequest resolve_request(const Workbench& bench, const PythonRequest& requ
 }
 
 Lock resolve_requirements(const Workbench& bench, const PythonRequest& request, const BuildContext& context) {
-  ResolveRequest out = resolve_request(bench, request, context);
+  ResolveRequest out = resolve_request(request, context);
   try {
     return resolve(bench, out);
   } catch (const Error& error) {
@@ -65,25 +49,10 @@ Lock resolve_requirements(const Workbench& bench, const PythonRequest& request, 
   }
 }
 
-// Where requirements name hashes only files with one of them may be used (pip's hash-checking mode).
-void apply_hash_pins(Lock& lock, const std::vector<RequestedPackage>& requested) {
-  for (const auto& [name, place, hashes] : requested) {
-    if (hashes.empty()) continue;
-    const auto package = std::ranges::find(lock.packages, name, &LockedPackage::name);
-    if (package == lock.packages.end()) continue;
-    auto is_unpinned = [&pins = hashes](const LockedFile& file) {
-      return !file.sha256 || std::ranges::find(pins, *file.sha256) == pins.end();
-    };
-    std::erase_if(package->wheels, is_unpinned);
-    if (package->sdist && is_unpinned(*package->sdist)) package->sdist.reset();
-    const bool bad_archive = package->archive && is_unpinned(*package->archive);
-    if (bad_archive || (package->wheels.empty() && !package->sdist && !package->archive))
-      throw Error(ErrorCode::corrupt, concat(place, ": no file of ", package->name, ' ', package->version,
-                                             " has one of the hashes that the requirement names"))
-          .with_hint(
-              "The files on the package index are not the ones that were pinned. Check the index, or pin "
-              "anew.");
-  }
+HashPins hash_pins(const RequirementsFiles& requirements, const UvSettings& settings) {
+  auto lines = requirements.lines;
+  lines.insert(lines.end(), settings.constraints.begin(), settings.constraints.end());
+  return {lines, requirements.hashes_place.empty() ? settings.hashes_place : requirements.hashes_place};
 }
 
 // Plans the installation of wheels as they come, and has their modules compiled meanwhile.
@@ -137,20 +106,24 @@ class Installation {
 }  // namespace
 
 PythonLayerResult install_python_packages(const Workbench& bench, const PythonRequest& request) {
-  const auto requested =
-      request.requirements ? request.requirements->packages : std::vector<RequestedPackage>();
+  const auto& requested = request.requirements.packages;
   BuildContext context;
   context.step = request.step;
   context.layers = request.layers;
   context.interpreter = probe_interpreter(bench, request.layers, request.step);
   context.app_directory = request.app_directory;
+  context.ignore = request.ignore;
   context.uv = request.uv;
   context.toolchain = request.toolchain;
+  context.settings = uv_settings(bench.host, request.requirements, request.app_directory);
+  context.pins = hash_pins(request.requirements, context.settings);
+  context.repositories = request.requirements.repositories;
 
   PythonLayerResult result;
   result.interpreter = context.interpreter;
   result.lock = resolve_requirements(bench, request, context);
-  apply_hash_pins(result.lock, requested);
+  const bool pip_asked = std::ranges::binary_search(requested, kPip, {}, &RequestedPackage::name);
+  context.pins.apply(result.lock, pip_asked ? "" : kPip);
   const InstallScheme scheme{kPythonPrefix, context.interpreter};
   std::optional<BytecodeCompiler> compiler;
   if (request.pyc_files == PythonRequest::PycFiles::compile)

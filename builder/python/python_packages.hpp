@@ -15,14 +15,15 @@
 namespace dash::builder {
 
 // Part of step keys: changes when the same lock would give another layer.
-inline constexpr const char* kPythonRecipe = "python 1";
+inline constexpr const char* kPythonRecipe = "python 2";
 
 struct PythonRequest {
   std::string step = "python-packages";
   std::vector<oci::Layer>
       layers;              // what the packages are installed on: base and system packages, lowest first
   fs::path app_directory;  // the app's source on the host
-  std::optional<RequirementsFiles> requirements;  // nothing: the app itself is the project (".")
+  IgnoreRules ignore;      // what of it takes no part in builds either
+  RequirementsFiles requirements;  // a project's are those of collect_project
   enum class PycFiles { compile, omit } pyc_files = PycFiles::compile;
   IndexStrategy index_strategy = IndexStrategy::first_index;
   std::string previous_lock;  // lock of the previous image, or empty (also for --upgrade)

@@ -2,7 +2,6 @@
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "builder/app/requirements.hpp"
-#include "builder/app/source_tree.hpp"
 #include "builder/image_config.hpp"
 #include "builder/python/probe.hpp"
 #include "builder/python/python_packages.hpp"
@@ -17,8 +16,6 @@ namespace dash::builder {
 
 namespace {
 
-// The record's fact that says which system packages a result was compiled against.
-constexpr const char* kCompiledWith = "compiled-with";
 constexpr const char* kInterpreterLeaf = "interpreter";
 
 class PythonPackagesStep : public Step {
@@ -29,7 +26,15 @@ class PythonPackagesStep : public Step {
         app_(app),
         uv_(bench, request.uv_program, kPythonPackagesStep),
         requirements_(read_requirements()),
-        leaves_(input_leaves()) {}
+        settings_(uv_settings(bench.host, requirements_, app.directory.path())),
+        leaves_(input_leaves()) {
+    for (const auto* warnings : {&requirements_.warnings, &settings_.warnings})
+      for (const auto& warning : *warnings) bench_.warn(kPythonPackagesStep, warning);
+    for (const auto& name : requirements_.variables)
+      if (!bench_.host.variables.contains(name))
+        bench_.warn(kPythonPackagesStep,
+                    concat("the requirements name ${", name, "}, which is not set; the text stays as it is"));
+  }
   std::string name() const override { return kPythonPackagesStep; }
 
   void work_ahead() override { uv_.fetch_ahead(); }
@@ -43,9 +48,14 @@ class PythonPackagesStep : public Step {
     if (interpreter) check_runtime(*interpreter);
     StepInputs out;
     for (const auto& leaf : leaves_) out.add(leaf.name, "sha256:" + to_hex(leaf.digest));
-    std::vector<fs::path> directories;  // their content is like that of a remote index: not an input
-    for (const auto& [name, value] : uv_index_environment(bench_.host.index_settings, directories))
+    // Directories that they name are like remote indexes: what is in them is no input.
+    for (const auto& [name, value] : settings_.environment)
       if (decides_packages(name)) out.add_content(name, value);
+    for (const auto& option : settings_.options) out.add("option", option);
+    for (const auto* arguments : {&settings_.arguments, &settings_.compile_arguments})
+      for (const auto& argument : *arguments) out.add("option", argument);
+    for (const auto& line : settings_.constraints) out.add_content(line.place, line.text);
+    if (!settings_.hashes_place.empty()) out.add("hashes", settings_.hashes_place);
     add_variables(out);
     out.add(kInterpreterLeaf, interpreter ? interpreter->identity() : assumed_interpreter());
     out.add("prefix", kPythonPrefix);
@@ -55,9 +65,9 @@ class PythonPackagesStep : public Step {
     return out;
   }
 
-  bool accepts(const StepRecord& record, const ImageState& below) const override {
-    const auto found = record.facts.find(kCompiledWith);
-    return found == record.facts.end() || found->second == compile_key(below);
+  // Only what was compiled depends on the system packages.
+  std::string variant(const ImageState& below) const override {
+    return concat(below.identity_of(kBaseStep), ' ', below.identity_of(kSystemPackagesStep));
   }
 
   StepResult run(const ImageState& below) override {
@@ -65,6 +75,7 @@ class PythonPackagesStep : public Step {
     request.step = kPythonPackagesStep;
     request.layers = below.layers();
     request.app_directory = app_.directory.path();
+    request.ignore = app_.ignore;
     request.requirements = requirements_;
     request.uv = uv_.program();
     request.toolchain = [this](const std::vector<oci::Layer>& layers,
@@ -75,13 +86,13 @@ class PythonPackagesStep : public Step {
     auto result = install_python_packages(bench_, request);
     if (input_leaves() != leaves_) throw source_changed(kPythonPackagesStep);
     StepResult out{std::move(result.layers), {{"lock", result.lock.text}}};
-    if (result.compiled == PythonLayerResult::Compiled::yes) out.facts[kCompiledWith] = compile_key(below);
+    if (result.compiled == PythonLayerResult::Compiled::yes) out.facts[kVariantFact] = variant(below);
     return out;
   }
 
  private:
-  std::optional<RequirementsFiles> read_requirements() const {
-    if (app_.detection.file != "requirements.txt") return std::nullopt;
+  RequirementsFiles read_requirements() const {
+    if (app_.detection.file != "requirements.txt") return collect_project(app_.detection.file);
     return collect_requirements(app_.directory, app_.detection.file, bench_.host.variables);
   }
 
@@ -100,22 +111,15 @@ class PythonPackagesStep : public Step {
 
   // Only the variables that a requirements file names count, by digest: they hold passwords.
   void add_variables(StepInputs& inputs) const {
-    if (!requirements_) return;
-    for (const auto& name : requirements_->variables) {
+    for (const auto& name : requirements_.variables) {
       const auto found = bench_.host.variables.find(name);
       inputs.add_content(concat("${", name, "}"), found == bench_.host.variables.end() ? "" : found->second);
     }
   }
 
-  // The requirements files and what they reach; a project without them depends on its whole source.
+  // The requirements files and what they reach.
   std::vector<FileLeaf> input_leaves() const {
-    if (requirements_) return requirements_leaves(app_.directory, *requirements_, bench_.pool, bench_.stop);
-    const auto tree = SourceTree::scan_below(app_.directory, ".", bench_.stop);
-    return {{"source", tree.digest(app_.directory, bench_.pool, bench_.stop)}};
-  }
-
-  static std::string compile_key(const ImageState& below) {
-    return concat(below.identity_of(kBaseStep), ' ', below.identity_of(kSystemPackagesStep));
+    return requirements_leaves(app_.directory, requirements_, app_.ignore, bench_.pool, bench_.stop);
   }
 
   // Before the steps below are there, a plan assumes that the interpreter is the one of the last build.
@@ -149,7 +153,8 @@ class PythonPackagesStep : public Step {
   const BuildRequest& request_;
   const AppInputs& app_;
   UvTool uv_;
-  std::optional<RequirementsFiles> requirements_;
+  RequirementsFiles requirements_;
+  UvSettings settings_;
   std::vector<FileLeaf> leaves_;
   std::optional<Interpreter> interpreter_;
 };

@@ -2,6 +2,7 @@
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "builder/python/python_packages.hpp"
+#include "builder/python/uv_tool.hpp"
 #include "oci/extract.hpp"
 #include "tests/support/curl_package_fetcher.hpp"
 #include "tests/support/host_usr_sandbox.hpp"
@@ -57,6 +58,8 @@ struct Build {
 
   PythonLayerResult install() {
     request.requirements = collect_requirements(AppDirectory(request.app_directory), "requirements.txt");
+    UvTool uv(bench, {}, request.step);
+    request.uv = uv.program();
     return install_python_packages(bench, request);
   }
 
@@ -221,14 +224,17 @@ TEST_CASE("failures of the resolver are explained", "[python]") {
   };
   const auto unknown = failure("no-such-package-of-dash-build\n");
   CHECK(unknown.first == ErrorCode::invalid_input);
-  CHECK(contains(unknown.second, "no-such-package-of-dash-build was not found in the package registry"));
+  CHECK(unknown.second == "requirements.txt:1: no package index has no-such-package-of-dash-build");
   const auto conflict = failure("dash==2.0\nflask==0.5\n");
   CHECK(conflict.first == ErrorCode::invalid_input);
-  CHECK(contains(conflict.second, "you require flask==0.5"));
+  CHECK(contains(conflict.second, "flask==0.5 (requirements.txt:2)"));
+  CHECK(contains(conflict.second, "dash (requirements.txt:1) needs flask>="));
   const auto line = failure("dash==1.x\n");
   CHECK(line.first == ErrorCode::invalid_input);
-  CHECK(contains(line.second, "found `.x`, which is not part of a valid version"));
+  CHECK(line.second == "requirements.txt:1: dash==1.x is not a requirement that can be read");
   const auto hash = failure("six==1.17.0 --hash=sha256:" + std::string(64, '0') + "\n");
   CHECK(hash.first == ErrorCode::corrupt);
-  CHECK(contains(hash.second, "requirements.txt:1: no file of six 1.17.0"));
+  CHECK(
+      hash.second.starts_with("requirements.txt:1: six-1.17.0-py2.py3-none-any.whl is not the file that was "
+                              "pinned: expected sha256:0000"));
 }

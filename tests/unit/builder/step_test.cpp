@@ -81,6 +81,27 @@ TEST_CASE("records come back while their layers are there") {
   }
 }
 
+TEST_CASE("records of results that depend on more than their key are kept side by side") {
+  const TempDirectory home(fs::temp_directory_path());
+  Store store(home.path());
+  StepRecords records(store);
+  const auto key = inputs_of({{"a", "1"}}).key("s");
+  const auto record_for = [](const std::string& variant, double seconds) {
+    StepRecord out{"s", {}, {}, {}, seconds};
+    if (!variant.empty()) out.facts[kVariantFact] = variant;
+    return out;
+  };
+  records.save(key, record_for("libpq 15", 1));
+  records.save(key, record_for("libpq 16", 2));
+  CHECK(records.find(key, "libpq 15")->seconds == 1);
+  CHECK(records.find(key, "libpq 16")->seconds == 2);
+  CHECK_FALSE(records.find(key, "libpq 17"));
+  CHECK(records.find(key)->seconds == 2);
+  // A result that does not depend on it serves everyone.
+  records.save(key, record_for("", 3));
+  CHECK(records.find(key, "libpq 17")->seconds == 3);
+}
+
 TEST_CASE("leftovers of killed builds go when nobody uses the store") {
   const TempDirectory home(fs::temp_directory_path());
   {
