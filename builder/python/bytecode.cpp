@@ -28,9 +28,10 @@ constexpr std::uint32_t kMaxPyc = std::uint32_t{256} << 20;
 
 constexpr const char* kPackages = "/run/dash-build/packages";
 
-// Reads {"wheels": […], "jobs": [[wheel, offset, compressed size, method, size, path], …], "workers": n} and
-// answers each job with its index, a length (both u32) and that many bytes. A source that does not compile
-// has length 0. Workers take job numbers from one pipe and hold a token from another while they write.
+// Reads {"wheels": […], "jobs": [[wheel, offset, compressed size, method, size, path, first line], …],
+// "workers": n}, where a first line that is not empty replaces the one of the source, and answers each job
+// with its index, a length (both u32) and that many bytes. A source that does not compile has length 0.
+// Workers take job numbers from one pipe and hold a token from another while they write.
 constexpr const char* kCompiler = R"(import sys
 sys.path.pop(0)
 import encodings.latin_1, gc, importlib.util, json, marshal, os, struct, warnings, zlib
@@ -58,6 +59,8 @@ def source(wheel, offset, packed, method, size):
 
 def pyc(job):
     data = source(*job[:5])
+    if job[6]:
+        data = job[6].encode() + data.partition(b"\n")[2]
     try:
         code = compile(data, job[5], "exec", dont_inherit=True, optimize=0)
     except Exception:
@@ -269,7 +272,7 @@ std::vector<Bytecode> compile_bytecode(const Workbench& bench, const std::string
     for (const CompileJob& source : distribution.sources) {
       requests.push_back({wheels.size(), zip.data_offset(*source.source), source.source->compressed_size,
                           static_cast<unsigned>(source.source->method), source.source->size,
-                          source.source_path});
+                          source.source_path, source.first_line});
       jobs.push_back({source.source, files.size() - 1});
     }
     wheels.push_back(inside.string());

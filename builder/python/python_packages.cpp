@@ -7,6 +7,7 @@
 #include "builder/python/collect_wheels.hpp"
 #include "builder/python/environment_layer.hpp"
 #include "builder/python/install.hpp"
+#include "builder/python/install_order.hpp"
 #include "builder/python/probe.hpp"
 #include "builder/python/uv_tool.hpp"
 
@@ -86,6 +87,7 @@ void apply_hash_pins(Lock& lock, const std::vector<RequestedPackage>& requested)
   }
 }
 
+// In the order of installation.
 std::vector<InstalledDistribution> plan_all(const Workbench& bench, const std::vector<LocalWheel>& wheels,
                                             const InstallScheme& scheme,
                                             const std::vector<RequestedPackage>& requested) {
@@ -99,7 +101,9 @@ std::vector<InstalledDistribution> plan_all(const Workbench& bench, const std::v
       options.requested = InstallOptions::Requested::yes;
     out[i] = plan_installation(std::move(wheel), local.sha256, options);
   });
-  return out;
+  std::vector<InstalledDistribution> ordered;
+  for (const std::size_t i : install_order(out)) ordered.push_back(std::move(out[i]));
+  return ordered;
 }
 
 }  // namespace
@@ -132,6 +136,9 @@ PythonLayerResult install_python_packages(const Workbench& bench, const PythonRe
       bench, {request.step, scheme, distributions, bytecode, EnvironmentLayer::Skeleton::yes}));
   for (const InstalledDistribution& distribution : distributions)
     result.packages.push_back({distribution.name, distribution.version});
+  std::ranges::sort(result.packages, {}, [](const PythonLayerResult::Package& package) {
+    return normal_package_name(package.name);
+  });
   bench.log(request.step, concat("Installed ", distributions.size(), " packages"));
   return result;
 }
