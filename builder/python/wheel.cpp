@@ -59,7 +59,9 @@ std::string read_metadata(const ZipReader& zip, const std::string& path) {
   if (entry == nullptr || entry->is_directory())
     fail(ErrorCode::corrupt, zip.name(), concat(path, " is missing"));
   if (entry->size > kMaxMetadata) fail(ErrorCode::corrupt, zip.name(), concat(path, " is too large"));
-  return zip.read(*entry);
+  std::string text = zip.read(*entry);
+  if (!is_utf8(text)) fail(ErrorCode::corrupt, zip.name(), concat(path, " is not UTF-8"));
+  return text;
 }
 
 // The one *.dist-info directory, which must be that of the project in the file name.

@@ -342,6 +342,11 @@ def refused(out):
     for signature, offset in ((b"PK\1\2", 8), (b"PK\3\4", 6)):
         change_field(path, signature, offset, "<H", 0, "bad_é.py")
     path.write_bytes(path.read_bytes().replace("bad_é".encode(), b"bad_\x82x"))
+    for part in ("METADATA", "WHEEL"):
+        wheel = case(f"{part.lower()}-not-utf8")
+        wheel.add(f"{wheel.info}/{part}", getattr(wheel, part.lower()).encode() + b"X: \xff\n")
+        setattr(wheel, part.lower(), None)
+        write(wheel)
     path = write(case("zero-byte").add("bad_0.py", "x"))
     path.write_bytes(path.read_bytes().replace(b"bad_0.py", b"bad_\0.py"))
     path = write(case("twice").add("bad_1.py", "x").add("bad_2.py", "y"))
