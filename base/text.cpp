@@ -126,7 +126,7 @@ std::string human_size(std::uint64_t bytes) {
 
 std::string quoted(std::string_view text) {
   static constexpr std::string_view kHex = "0123456789abcdef";
-  const bool is_text = is_utf8(text);
+  const bool is_text = is_utf8(text);  // messages go into JSON, which has no other bytes
   std::string out = "'";
   for (const char c : text) {
     const auto byte = static_cast<unsigned char>(c);

@@ -55,7 +55,7 @@ bool is_utf8(std::string_view bytes);
 // "1.2 MB", "340 kB", "12 B": decimal units, as registries and disks count.
 std::string human_size(std::uint64_t bytes);
 
-// The text in single quotes with control characters, and bytes that are no UTF-8, made visible; for messages.
+// The text in single quotes with control characters made visible, for use in messages.
 std::string quoted(std::string_view text);
 
 // The words as one line that a POSIX shell would split into the same words again.

@@ -194,9 +194,11 @@ def accepted(out):
     entries = Wheel("odd_entries").add("odd_entries.py", "def main(): pass\n")
     entries.entry_points(
         "# comment\n\n[console_scripts]\n  odd-a = odd_entries:main\nodd-b=odd_entries:main [extra]\n"
-        "odd-d = odd_entries.sub:Class.method [one,two]\nodd-rest = odd_entries:main ; rest\nodd-twice = odd_entries:first\n"
+        "odd-d = odd_entries.sub:Class.method [one,two]\nodd-rest = odd_entries:main ; rest\n"
+        "odd-twice = odd_entries:first\n"
         "Odd.Upper_1 = odd_entries:main\nodd-twice = odd_entries:second\nodd-both = odd_entries:console\n"
-        "\n[other.group]\nnothing = odd_entries\n[gui_scripts]\nodd-g = odd_entries:main\nodd-both = odd_entries:gui\n[console_scripts]\nodd-again = odd_entries:main\n"
+        "\n[other.group]\nnothing = odd_entries\n[gui_scripts]\nodd-g = odd_entries:main\nodd-both = odd_entries:gui\n"
+        "[console_scripts]\nodd-again = odd_entries:main\n"
     )
     entries.write(out)
 
@@ -235,7 +237,8 @@ def accepted(out):
     minor.wheel = minor.wheel.replace("Version: 1.0", "Version: 1.9")
     minor.write(out)
     # Namespace packages: without __init__.py, with one that extends the path in each, and by .pth file.
-    Wheel("odd_space_a").add("odd_space/a.py").add("odd_old/a/__init__.py", "").add("odd_a-nspkg.pth", "import sys\n").write(out)
+    space = Wheel("odd_space_a").add("odd_space/a.py").add("odd_old/a/__init__.py", "")
+    space.add("odd_a-nspkg.pth", "import sys\n").write(out)
     Wheel("odd_space_b").add("odd_space/b.py").add("odd_old/b/__init__.py", "").write(out)
 
 
