@@ -105,7 +105,9 @@ struct Installer {
     for (const fs::path& wheel : wheels) planned.push_back(plan(wheel, direct_url));
     std::vector<InstalledDistribution> ordered;
     for (const std::size_t i : install_order(planned)) ordered.push_back(std::move(planned[i]));
-    const std::vector<Bytecode> bytecode = compile_bytecode(bench, kStep, {}, scheme, ordered);
+    BytecodeCompiler compiler(bench, kStep, {}, scheme);
+    for (const InstalledDistribution& distribution : ordered) compiler.add(distribution);
+    const std::vector<Bytecode> bytecode = compiler.finish(ordered);
     const oci::Layer layer =
         write_environment_layer(bench, {kStep, scheme, ordered, bytecode, EnvironmentLayer::Skeleton::yes});
     const fs::path root = home.path() / name;
