@@ -126,10 +126,11 @@ std::string human_size(std::uint64_t bytes) {
 
 std::string quoted(std::string_view text) {
   static constexpr std::string_view kHex = "0123456789abcdef";
+  const bool is_text = is_utf8(text);  // messages go into JSON, which has no other bytes
   std::string out = "'";
   for (const char c : text) {
     const auto byte = static_cast<unsigned char>(c);
-    if (byte < 0x20 || byte == 0x7F) {
+    if (byte < 0x20 || byte == 0x7F || (byte >= 0x80 && !is_text)) {
       out += "\\x";
       out += kHex[byte >> 4U];
       out += kHex[byte & 15U];

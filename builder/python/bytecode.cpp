@@ -36,9 +36,9 @@ constexpr const char* kLists = "/run/dash-build/lists";
 
 // Standard input is a pipe of pairs of u32, number of a list and of a job in it; a process per core takes
 // them, until its end. The file <number>.json is {"wheel": path, "first": index of its first job, "jobs":
-// [[offset, compressed size, method, size, path], …]}. Each job is answered with its index, a length (both
-// u32) and that many bytes; a source that does not compile has length 0. Who writes holds a token from
-// another pipe.
+// [[offset, compressed size, method, size, path, first line], …]}, where a first line that is not empty
+// replaces the one of the source. Each job is answered with its index, a length (both u32) and that many
+// bytes; a source that does not compile has length 0. Who writes holds a token from another pipe.
 constexpr const char* kCompiler = R"(import sys
 sys.path.pop(0)
 import encodings.latin_1, gc, importlib.util, json, marshal, os, struct, warnings, zlib
@@ -69,6 +69,8 @@ def source(wheel, offset, packed, method, size):
 
 def pyc(wheel, job):
     data = source(wheel, *job[:4])
+    if job[5]:
+        data = job[5].encode() + data.partition(b"\n")[2]
     try:
         code = compile(data, job[4], "exec", dont_inherit=True, optimize=0)
     except Exception:
@@ -296,7 +298,7 @@ struct BytecodeCompiler::State {
     for (const CompileJob& source : distribution.sources)
       requests.push_back({zip.data_offset(*source.source), source.source->compressed_size,
                           static_cast<unsigned>(source.source->method), source.source->size,
-                          source.source_path});
+                          source.source_path, source.first_line});
     const fs::path inside = kPackages / zip.path().lexically_relative(bench.store.packages());
 
     const std::lock_guard lock(mutex);

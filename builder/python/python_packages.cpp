@@ -7,6 +7,7 @@
 #include "builder/python/collect_wheels.hpp"
 #include "builder/python/environment_layer.hpp"
 #include "builder/python/install.hpp"
+#include "builder/python/install_order.hpp"
 #include "builder/python/probe.hpp"
 
 #include <algorithm>
@@ -78,10 +79,12 @@ class Installation {
     });
   }
 
-  // All distributions, in the order of the lock.
+  // All distributions, in the order of installation.
   std::vector<InstalledDistribution> finish() {
+    std::vector<InstalledDistribution> planned;
+    for (auto& plan : planned_) planned.push_back(plan.get());
     std::vector<InstalledDistribution> out;
-    for (auto& plan : planned_) out.push_back(plan.get());
+    for (const std::size_t i : install_order(planned)) out.push_back(std::move(planned[i]));
     return out;
   }
 
@@ -140,6 +143,9 @@ PythonLayerResult install_python_packages(const Workbench& bench, const PythonRe
       bench, {request.step, scheme, distributions, bytecode, EnvironmentLayer::Skeleton::yes}));
   for (const InstalledDistribution& distribution : distributions)
     result.packages.push_back({distribution.name, distribution.version});
+  std::ranges::sort(result.packages, {}, [](const PythonLayerResult::Package& package) {
+    return normal_package_name(package.name);
+  });
   bench.log(request.step, concat("Installed ", distributions.size(), " packages"));
   return result;
 }

@@ -44,8 +44,8 @@ struct PythonLayerResult {
   enum class Compiled { no, yes } compiled = Compiled::no;
 };
 
-// Resolves, fetches, builds, compiles and writes. Distributions are installed in the order of their
-// normalised names. The layer's bytes depend on the lock, the interpreter, the prefix and the compression
+// Resolves, fetches, builds, compiles and writes. Distributions are installed in pip's order
+// (install_order.hpp). The layer's bytes depend on the lock, the interpreter, the prefix and the compression
 // only (and, with `compiled`, on the layers below).
 PythonLayerResult install_python_packages(const Workbench& bench, const PythonRequest& request);
 

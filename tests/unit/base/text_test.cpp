@@ -67,6 +67,7 @@ TEST_CASE("sizes for people") {
 TEST_CASE("text for messages, shells and logs") {
   CHECK(quoted("a\nb\x7f\x01") == "'a\\x0ab\\x7f\\x01'");
   CHECK(quoted("ü") == "'ü'");
+  CHECK(quoted("\xc3\x28") == "'\\xc3('");
   CHECK(shell_join({"ls", "-l", "a b", "", "it's", "$HOME"}) == "ls -l 'a b' '' 'it'\\''s' '$HOME'");
   CHECK(to_lower("AbCÄ") == "abcÄ");
   CHECK(contains("abc", "bc"));

@@ -48,10 +48,10 @@ vcs = { type = "git", url = "https://user:secret@git.example/r", requested-revis
   CHECK(lock.text == text);
 
   CHECK(direct_url_json(lock.packages[3]).empty());
-  CHECK(direct_url_json(lock.packages[1]) == R"({"dir_info":{},"url":"file:///app/local"})");
+  CHECK(direct_url_json(lock.packages[1]) == R"({"dir_info": {}, "url": "file:///app/local"})");
   CHECK(
       direct_url_json(lock.packages[2]) ==
-      R"({"url":"https://git.example/r","vcs_info":{"commit_id":"abc","requested_revision":"v1","vcs":"git"}})");
+      R"({"url": "https://git.example/r", "vcs_info": {"commit_id": "abc", "requested_revision": "v1", "vcs": "git"}})");
 }
 
 TEST_CASE("pylock: what is wrong is said") {
