@@ -35,6 +35,8 @@ struct SandboxCommand {
   std::uint32_t gid = 0;
   Network network = Network::none;
   Changes changes = Changes::discard;
+  // `visible` shows HostSettings::secrets at /run/secrets, to root only; never part of the change.
+  enum class Secrets { hidden, visible } secrets = Secrets::hidden;
   std::vector<SandboxMount> mounts;
   std::string input;                                            // standard input
   std::function<void(std::string_view line)> on_output;         // lines of both streams, live

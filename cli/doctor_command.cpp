@@ -80,7 +80,7 @@ Finding check_disk(const fs::path& home) {
 }  // namespace
 
 int run_command(const DoctorOptions& options, std::stop_token stop) {
-  const auto host = read_host_settings();
+  const auto host = read_host_settings(options.common);
   const auto path = host.variables.contains("PATH") ? host.variables.at("PATH") : std::string();
   const std::vector<Finding> findings = {
       check_sandbox(host),
@@ -88,7 +88,7 @@ int run_command(const DoctorOptions& options, std::stop_token stop) {
                     "apt-get install mmdebstrap, or use --base"),
       check_pip(host, stop),
       check_certificates(host),
-      check_disk(store_home(options.common.home, host)),
+      check_disk(store_home(options.common.home, host.variables)),
   };
   bool bad = false;
   for (const auto& finding : findings) {

@@ -34,7 +34,7 @@ std::uint64_t layer_bytes(const oci::Manifest& manifest) {
 }
 
 builder::Store open_store(const CommonOptions& common) {
-  return builder::Store(store_home(common.home, read_host_settings()));
+  return builder::Store(store_home(common.home, environment_variables()));
 }
 
 std::string name_of(const oci::Descriptor& entry) {
@@ -45,7 +45,7 @@ std::string name_of(const oci::Descriptor& entry) {
 }  // namespace
 
 int run_command(const InspectOptions& options, std::stop_token) {
-  const auto found = find_image(options.image, options.common.home, read_host_settings());
+  const auto found = find_image(options.image, options.common.home, read_host_settings(options.common));
   const auto& image = found.image;
   const auto layers = image.layers();
   if (options.json) {

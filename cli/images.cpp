@@ -18,8 +18,8 @@ FoundImage find_image(const std::string& text, const fs::path& home, const build
     auto image = oci::load_image(*opened.store, opened.manifest, platform);
     return {std::move(opened.store), std::move(image)};
   }
-  auto layout =
-      std::make_unique<oci::ImageLayout>(oci::ImageLayout::open_or_create(store_home(home, host) / "layout"));
+  auto layout = std::make_unique<oci::ImageLayout>(
+      oci::ImageLayout::open_or_create(store_home(home, host.variables) / "layout"));
   const auto name = oci::Reference::parse(location.name).with_default_tag().to_string();
   const auto descriptor = layout->find(name);
   if (!descriptor)

@@ -43,6 +43,7 @@ Attempt run_resolver(const Workbench& bench, const ResolveRequest& request, cons
   command.layers = request.layers;
   command.extra_layers = request.extra_layers;
   command.directory = kAppDirectory;
+  command.secrets = SandboxCommand::Secrets::visible;  // uv may run builds to learn what a project requires
   const bool copied = request.app == ResolveRequest::App::copy;
   command.mounts.push_back({copied ? work / "app" : request.app_directory, kAppDirectory,
                             copied ? SandboxMount::Access::read_write : SandboxMount::Access::read_only});
