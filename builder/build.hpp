@@ -15,8 +15,8 @@ namespace dash::builder {
 struct BuildRequest {
   fs::path app_directory;
   oci::Reference name;  // with a tag
-  // Base image: "oci:DIR[:TAG]", "oci-archive:FILE[:TAG]" or a name in the store; empty: the embedded
-  // default.
+  // Base image: "oci:DIR[:TAG]", "oci-archive:FILE[:TAG]", "docker-archive:FILE[:NAME]" or a name in the
+  // store; empty: the embedded default.
   std::string base;
   // `workspace` builds the image for Workspaces: steps 1-7, Python apps only.
   enum class Target { deploy, workspace } target = Target::deploy;

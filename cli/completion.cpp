@@ -103,9 +103,9 @@ std::string bash_script(const std::vector<CommandInfo>& commands) {
       "  local word=${COMP_WORDS[COMP_CWORD]} last=${COMP_WORDS[COMP_CWORD-1]} command=${COMP_WORDS[1]}\n"
       "  COMPREPLY=()\n"
       "  if ((COMP_CWORD == 1)); then\n"
-      "    COMPREPLY=($(compgen -W '",
+      "    mapfile -t COMPREPLY < <(compgen -W '",
       names_of(commands),
-      " --help --version' -- \"$word\"))\n"
+      " --help --version' -- \"$word\")\n"
       "    return\n"
       "  fi\n"
       "  case $command in\n");
@@ -115,19 +115,19 @@ std::string bash_script(const std::vector<CommandInfo>& commands) {
     for (const auto& option : command.options) {
       all.insert(all.end(), option.names.begin(), option.names.end());
       if (option.operand != Operand::none)
-        out += concat("        ", join(option.names, "|"), ") COMPREPLY=($(compgen ", compgen(option),
-                      " -- \"$word\")); return ;;\n");
+        out += concat("        ", join(option.names, "|"), ") mapfile -t COMPREPLY < <(compgen ",
+                      compgen(option), " -- \"$word\"); return ;;\n");
     }
     out += concat(
         "      esac\n"
         "      if [[ $word == -* ]]; then\n"
-        "        COMPREPLY=($(compgen -W '",
+        "        mapfile -t COMPREPLY < <(compgen -W '",
         join(all, " "),
-        "' -- \"$word\"))\n"
+        "' -- \"$word\")\n"
         "      else\n"
-        "        COMPREPLY=($(compgen ",
+        "        mapfile -t COMPREPLY < <(compgen ",
         compgen(command.operands),
-        " -- \"$word\"))\n"
+        " -- \"$word\")\n"
         "      fi\n"
         "      ;;\n");
   }

@@ -117,7 +117,8 @@ class GivenBase : public Step {
     if (!entry)
       throw Error(ErrorCode::not_found, concat("there is no image ", quoted(name), " in the store"))
           .with_hint(
-              "use --base oci:DIR[:TAG] or oci-archive:FILE[:TAG]; 'dash-build images' lists the store");
+              "use --base oci:DIR[:TAG], oci-archive:FILE[:TAG] or docker-archive:FILE[:NAME]; 'dash-build "
+              "images' lists the store");
     manifest_ = oci::resolve_manifest(layout, *entry, platform_);
   }
 
