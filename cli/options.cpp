@@ -175,6 +175,9 @@ class CommandLine {
     auto& doctor = add("doctor", "Check what this host needs for builds, and say how to get it",
                        "Examples:\n  dash-build doctor\n  dash-build doctor --json", doctor_);
     doctor.add_flag("--json", doctor_.json, "As JSON");
+    settings_.add(doctor, "base", doctor_.base);
+    settings_.add(doctor, "offline", doctor_.offline);
+    settings_.add(doctor, "uv", doctor_.uv);
     add_common(settings_, doctor, doctor_.common);
 
     add_config();

@@ -89,6 +89,9 @@ struct ValidateOptions {
 
 struct DoctorOptions {
   CommonOptions common;
+  std::string base;
+  fs::path uv;
+  bool offline = false;
   // What is wrong with configuration files or environment, empty when nothing is: `doctor` reports it.
   std::string configuration_fault;
   bool json = false;

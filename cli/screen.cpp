@@ -128,12 +128,12 @@ void Screen::draw(const std::vector<ScreenLine>& above, const std::vector<Screen
   };
   for (const auto& line : above) {
     add(line.text, line.style);
-    out += "\r\n";
+    out += "\n";
   }
   drawn_.clear();
   for (const auto& line : block) {
     if (drawn_.size() + 1 >= rows) break;
-    if (!drawn_.empty()) out += "\r\n";
+    if (!drawn_.empty()) out += "\n";
     const auto text = cut_to_width(line.text, columns - 1);
     add(text, line.style);
     drawn_.push_back(display_width(text));

@@ -59,20 +59,24 @@ void SettingOptions::bind(CLI::App& command, std::string_view name, Assign assig
   commands[&bound] = assign;
   if (bound.flag.empty()) return;
 
-  const auto take = [this, &bound, assign = std::move(assign)](const std::string& text) {
-    auto checked = check_setting(bound, text, bound.flag);
+  const auto take = [this, &bound, assign = std::move(assign)](const std::string& text, std::string flag) {
+    auto checked = check_setting(bound, text, flag);
     assign(checked);
-    effective_.insert_or_assign(std::string(bound.name),
-                                SettingValue{std::move(checked), std::string(bound.flag)});
+    effective_.insert_or_assign(std::string(bound.name), SettingValue{std::move(checked), std::move(flag)});
   };
   const std::string flag(bound.flag);
   if (bound.type == SettingType::boolean) {
+    const auto negative = concat("--no-", flag.substr(2));
     command.add_flag_function(
-        concat(flag, ",!--no-", flag.substr(2)),
-        [take](std::int64_t count) { take(count > 0 ? "true" : "false"); }, help_text(bound));
+        concat(flag, ",!", negative),
+        [take, flag, negative](std::int64_t count) {
+          take(count > 0 ? "true" : "false", count > 0 ? flag : negative);
+        },
+        help_text(bound));
     return;
   }
-  auto* option = command.add_option_function<std::string>(flag, take, help_text(bound));
+  auto* option = command.add_option_function<std::string>(
+      flag, [take, flag](const std::string& text) { take(text, flag); }, help_text(bound));
   option->type_name(std::string(bound.value))->option_text(std::string(bound.value));
 }
 

@@ -2,6 +2,7 @@
 
 #include "base/error.hpp"
 #include "base/text.hpp"
+#include "builder/disk_space.hpp"
 #include "builder/package_name.hpp"
 #include "builder/python/bytecode.hpp"
 #include "builder/python/collect_wheels.hpp"
@@ -102,6 +103,18 @@ std::vector<InstalledDistribution> plan_all(const Workbench& bench, const std::v
   return out;
 }
 
+// Each package is kept as it is downloaded, and again in the layer. Sizes that are not known count nothing.
+DiskSpace space_for(const Lock& lock) {
+  DiskSpace out{0, 2 * lock.packages.size()};
+  for (const LockedPackage& package : lock.packages) {
+    std::uint64_t smallest = 0;
+    for (const LockedFile& wheel : package.wheels)
+      if (smallest == 0 || wheel.size.value_or(smallest) < smallest) smallest = wheel.size.value_or(0);
+    out.bytes += 2 * smallest;
+  }
+  return out;
+}
+
 }  // namespace
 
 PythonLayerResult install_python_packages(const Workbench& bench, const PythonRequest& request) {
@@ -119,6 +132,7 @@ PythonLayerResult install_python_packages(const Workbench& bench, const PythonRe
   result.interpreter = context.interpreter;
   result.lock = resolve_requirements(bench, request, context);
   apply_hash_pins(result.lock, requested);
+  require_space(bench.store.home(), space_for(result.lock), "downloading and installing the packages");
   const std::vector<LocalWheel> wheels = collect_wheels(bench, result.lock, context);
   if (std::ranges::find(wheels, LocalWheel::Origin::built, &LocalWheel::origin) != wheels.end())
     result.compiled = PythonLayerResult::Compiled::yes;

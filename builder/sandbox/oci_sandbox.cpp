@@ -2,11 +2,13 @@
 
 #include "base/process.hpp"
 #include "base/text.hpp"
+#include "builder/disk_space.hpp"
 #include "builder/sandbox/runtime_config.hpp"
 
 #include <array>
 #include <cerrno>
 #include <set>
+#include <system_error>
 
 #include <fcntl.h>
 #include <nlohmann/json.hpp>
@@ -358,6 +360,12 @@ SandboxResult OciSandbox::run(const SandboxCommand& wanted, std::stop_token stop
   } catch (const StartError& error) {
     throw explain(error, work_);
   }
+  if (result.exit_code != 0 &&
+      (is_full(work_) || contains(result.tail, std::generic_category().message(ENOSPC))))
+    throw Error(ErrorCode::no_space,
+                concat("the disk of ", work_.string(), " became full while a command ran"))
+        .with_output(result.tail)
+        .with_hint("free space there, run 'dash-build gc', or set DASH_BUILD_HOME to another disk");
   if (result.exit_code != 0) {
     const auto complaint = runtime_complaint(paths.log);
     if (contains(complaint, "executable file"))
