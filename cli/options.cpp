@@ -163,7 +163,7 @@ class CommandLine {
     add_common(settings_, remove, remove_.common);
 
     auto& collect = add("gc", "Free the space of everything that no named image needs",
-                        "Example:\n  dash-build rm sales:1.1 && dash-build gc", collect_);
+                        "Example:\n  dash-build gc", collect_);
     add_common(settings_, collect, collect_.common);
 
     auto& validate = add("validate", "Check every blob in the store by size and digest",
@@ -193,7 +193,6 @@ class CommandLine {
             [this](const std::string& shell) { completion_.script = completion_script(app_, shell); },
             "bash, zsh or fish")
         ->required()
-        ->check(CLI::IsMember({"bash", "zsh", "fish"}))
         ->type_name("bash|zsh|fish");
     add("version", "Print the version", "Example:\n  dash-build version", version_);
   }

@@ -24,7 +24,7 @@ class SettingsTest(Case):
     def values(self, *words, env=None):
         return json.loads(self.config("--json", *words, env=env).stdout)
 
-    def fail(self, text, message, hint, code=3):
+    def expect_fault(self, text, message, hint, code=3):
         self.file.write_text(text)
         result = self.config(check=False)
         self.assertEqual(result.returncode, code)
@@ -71,12 +71,12 @@ class SettingsTest(Case):
 
     def test_wrong_files(self):
         names = ", ".join(self.values())
-        self.fail("# x\ntreads = 4\n", ":2:1: there is no setting 'treads'", f"the settings are {names}")
-        self.fail('threads = "4"', ":1:11: threads is a string", "it must be a whole number without quotes")
-        self.fail("threads = 4.5", ":1:11: threads is a number with a fraction", "it must be a whole number without quotes")
-        self.fail("offline = 1", ":1:11: offline is a whole number", "it must be true or false without quotes")
-        self.fail("base = true", ":1:8: base is a boolean", "it must be a string in quotes")
-        self.fail("[home]\n", ":1:1: home is a table", "it must be a string in quotes")
+        self.expect_fault("# x\ntreads = 4\n", ":2:1: there is no setting 'treads'", f"the settings are {names}")
+        self.expect_fault('threads = "4"', ":1:11: threads is a string", "it must be a whole number without quotes")
+        self.expect_fault("threads = 4.5", ":1:11: threads is a number with a fraction", "it must be a whole number without quotes")
+        self.expect_fault("offline = 1", ":1:11: offline is a whole number", "it must be true or false without quotes")
+        self.expect_fault("base = true", ":1:8: base is a boolean", "it must be a string in quotes")
+        self.expect_fault("[home]\n", ":1:1: home is a table", "it must be a string in quotes")
         example = 'the file is TOML: lines like home = "/srv/dash-build" or threads = 4'
         self.file.write_text('home = "a\n')
         result = self.config(check=False)

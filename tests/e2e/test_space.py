@@ -25,7 +25,7 @@ class SpaceTest(Case):
             }
         )
 
-    def fail(self, app, store, expected, *words):
+    def expect_full(self, app, store, expected, *words):
         result = self.dash("build", app, "-t", self.tag, "--progress", "plain", *words, store=store, check=False)
         self.assertEqual(result.returncode, 7, result.stderr)
         message = result.stderr[result.stderr.index("error: ") :]
@@ -37,14 +37,14 @@ class SpaceTest(Case):
 
     def test_too_small_for_a_base_image(self):
         store = self.make_disk("100m")
-        self.fail(
+        self.expect_full(
             self.make_small_app(), store,
             rf"^error: {store} has 104\.\d MB left, but it needs about 524\.3 MB\n  in step base\nhint: ",
         )
 
     def test_too_few_inodes(self):
         store = self.make_disk("2g", ",nr_inodes=500")
-        self.fail(self.make_small_app(), store, rf"^error: {store} has \d+ inodes left, but it needs about 12000\n  in step base\n")
+        self.expect_full(self.make_small_app(), store, rf"^error: {store} has \d+ inodes left, but it needs about 12000\n  in step base\n")
 
     def test_becomes_full(self):
         """While a command runs, and while a layer is written; afterwards the same store builds."""
@@ -53,7 +53,7 @@ class SpaceTest(Case):
         base = self.base_image()
         app = self.make_small_app("head -c 2G /dev/zero > /app/large", **{"n": "1"})
         words = ("--base", base)
-        message = self.fail(app, store, r"the disk of .*/work became full while a command ran\n  in step predeploy\n", *words)
+        message = self.expect_full(app, store, r"the disk of .*/work became full while a command ran\n  in step predeploy\n", *words)
         self.assertIn("last output:", message)
         small = self.make_small_app("echo done > /app/done")
         result = self.dash("build", small, "-t", self.tag, *words, store=store)
