@@ -4,9 +4,11 @@ import json
 import os
 import pty
 import re
+import select
 import struct
 import subprocess
 import termios
+import time
 import unittest
 
 from support import PROGRAM, ROOT, SHARED_STORE, Case
@@ -68,12 +70,13 @@ class Terminal:
 
 class ProgressTest(Case):
     def make_small_app(self, predeploy):
+        """An app whose predeploy always runs."""
         return self.make_app(
             {
                 "requirements.txt": "colorama==0.4.6\n",
                 "Procfile": "web: python app.py\n",
                 "app.py": "\n",
-                "app.json": json.dumps({"predeploy": predeploy}),
+                "app.json": json.dumps({"predeploy": f": {time.time_ns()}; {predeploy}"}),
             }
         )
 
@@ -103,8 +106,6 @@ class ProgressTest(Case):
 
     @staticmethod
     def read_some(primary):
-        import select
-
         if not select.select([primary], [], [], 0.2)[0]:
             return b""
         try:
@@ -127,7 +128,7 @@ class ProgressTest(Case):
 
     def test_plain(self):
         log = self.build(self.make_small_app("echo hello"))["log"]
-        self.assertIn("[predeploy] build: not built before\n[predeploy] hello\n", log)
+        self.assertRegex(log, r"\[predeploy\] build: .+\n\[predeploy\] hello\n")
         self.assertRegex(log, r"\[predeploy\] layer sha256:[0-9a-f]{64} \d+ B\n\[predeploy\] done in \d\.\d\d s\n")
         self.assertNotIn("\x1b", log)
 
@@ -143,7 +144,7 @@ class ProgressTest(Case):
         terminal.write(output)
         screen = "\n".join(row.rstrip() for row in terminal.rows)
         # What ran is folded into one line, and the report follows it.
-        self.assertRegex(screen, r"✓ predeploy +\d\.\d\d s +build: not built before\nimage   test/")
+        self.assertRegex(screen, r"✓ predeploy +\d\.\d\d s +build: .+\nimage   test/")
         self.assertNotIn("line 8", screen)
         self.assertNotIn(">", screen)
 
@@ -151,9 +152,8 @@ class ProgressTest(Case):
         long_line = PREDEPLOY.replace("line $i", "line $i " + "x" * 70)
         output, code = self.run_on_terminal(self.make_small_app(long_line), columns=100, resize=30)
         self.assertEqual(code, 0)
-        last_frame = output[output.rindex("\x1b[J") :] if "\x1b[J" in output else ""
-        self.assertTrue(last_frame)
         frames = output.split("\x1b[J")
+        self.assertGreater(len(frames), 5)
         drawn = [re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", line) for frame in frames[-3:-1] for line in frame.split("\n")]
         for line in drawn:
             self.assertLess(len(line.strip("\r")), 30, line)
