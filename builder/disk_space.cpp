@@ -1,10 +1,10 @@
 #include "builder/disk_space.hpp"
 
-#include "base/error.hpp"
 #include "base/text.hpp"
 
 #include <cerrno>
 #include <limits>
+#include <utility>
 
 #include <sys/statvfs.h>
 
@@ -21,13 +21,16 @@ DiskSpace free_space(const fs::path& path) {
 
 void require_space(const fs::path& directory, const DiskSpace& needed, std::string_view purpose) {
   const auto left = free_space(directory);
-  if (left.bytes >= needed.bytes && left.inodes >= needed.inodes) return;
-  const bool bytes = left.bytes < needed.bytes;
-  throw Error(ErrorCode::no_space, concat(directory.string(), " has ",
-                                          bytes ? human_size(left.bytes) : std::to_string(left.inodes),
-                                          bytes ? "" : " inodes", " left, but ", purpose, " needs about ",
-                                          bytes ? human_size(needed.bytes) : std::to_string(needed.inodes)))
-      .with_hint("free space there, run 'dash-build gc', or set DASH_BUILD_HOME to another disk");
+  if (left.bytes < needed.bytes)
+    throw no_space(concat(directory.string(), " has ", human_size(left.bytes), " left, but ", purpose,
+                          " needs about ", human_size(needed.bytes)));
+  if (left.inodes < needed.inodes)
+    throw no_space(concat(directory.string(), " has ", left.inodes, " inodes left, but ", purpose,
+                          " needs about ", needed.inodes));
+}
+
+Error no_space(std::string message) {
+  return Error(ErrorCode::no_space, std::move(message)).with_hint(system_error("", ENOSPC).hint());
 }
 
 bool is_full(const fs::path& directory) {

@@ -71,14 +71,12 @@ Finding check_machine(const builder::HostSettings& host) {
           "name a uv with --uv, and an image for this machine with --base"};
 }
 
+constexpr const char* kNamespaces = "namespaces";
+constexpr const char* kOverlay = "overlay";
+
 // Mounts an overlay on the store's file system, as a build does, in namespaces of its own.
-Finding check_namespaces(const builder::HostSettings& host, const fs::path& home,
-                         const std::stop_token& stop) {
-  constexpr const char* kNamespaces = "namespaces";
-  constexpr const char* kOverlay = "overlay";
-  if (::geteuid() != 0)
-    return {kNamespaces, Verdict::bad, "this is not root", "run it as root, with sudo for example"};
-  const TempDirectory directory(existing_part(home));
+void try_overlay(const builder::HostSettings& host, const fs::path& place, const std::stop_token& stop) {
+  const TempDirectory directory(place);
   for (const char* name : {"lower", "upper", "work", "root"}) make_directories(directory.path() / name);
   const auto base = directory.path().string();
   const auto root = base + "/root";
@@ -91,8 +89,16 @@ Finding check_namespaces(const builder::HostSettings& host, const fs::path& home
     if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) return kNamespaces;
     return ::mount("overlay", root.c_str(), "overlay", 0, settings.c_str()) == 0 ? nullptr : kOverlay;
   };
+  run_process(options, stop);
+}
+
+Finding check_namespaces(const builder::HostSettings& host, const fs::path& home,
+                         const std::stop_token& stop) {
+  if (::geteuid() != 0)
+    return {kNamespaces, Verdict::bad, "this is not root", "run it as root, with sudo for example"};
+  const auto place = existing_part(home);
   try {
-    run_process(options, stop);
+    try_overlay(host, place, stop);
   } catch (const StartError& error) {
     if (error.step() != kOverlay)
       return {kNamespaces, Verdict::bad, error.message(),
@@ -101,8 +107,11 @@ Finding check_namespaces(const builder::HostSettings& host, const fs::path& home
     if (error.error_number() == ENODEV)
       return {"overlayfs", Verdict::bad, "the kernel has none", "modprobe overlay"};
     return {
-        "overlayfs", Verdict::bad, concat(error.message(), " in ", directory.path().parent_path().string()),
+        "overlayfs", Verdict::bad, concat(error.message(), " in ", place.string()),
         "set DASH_BUILD_HOME to a directory on ext4, xfs, btrfs or tmpfs; inside a container, to a volume"};
+  } catch (const Error& error) {
+    if (error.code() == ErrorCode::canceled) throw;
+    return {kNamespaces, Verdict::bad, error.message(), error.hint()};
   }
   return {kNamespaces, Verdict::good, "namespaces and overlayfs work", ""};
 }

@@ -137,14 +137,7 @@ class TtyRenderer : public EventSink {
       changed_ = false;
       screen_.draw(above_, block());
       above_.clear();
-      lock.unlock();
-      {
-        std::mutex nothing;
-        std::unique_lock pause(nothing);
-        std::condition_variable_any never;
-        never.wait_for(pause, end, kInterval, [] { return false; });
-      }
-      lock.lock();
+      wake_.wait_for(lock, end, kInterval, [] { return false; });
     }
   }
 

@@ -2,6 +2,7 @@
 """Makes a corpus to start fuzzing from: seeds.py DIRECTORY gives DIRECTORY/<target>/<seed>."""
 
 import gzip
+import hashlib
 import io
 import json
 import pathlib
@@ -58,12 +59,31 @@ DOCUMENTS = {
 REFERENCES = ["app", "team/app:v1", "localhost:5000/a/b@" + DIGEST, "registry.example/x:t@" + DIGEST, "oci:dir:tag",
               "oci-archive:/a/b.tar"]
 
+_LAYER = LAYERS["plain"]
+_CONFIG = json.dumps(
+    {
+        "architecture": "amd64",
+        "os": "linux",
+        "rootfs": {"type": "layers", "diff_ids": ["sha256:" + hashlib.sha256(_LAYER).hexdigest()] * 2},
+    }
+)
+
+
+def docker_archive(layer, link):
+    manifest = json.dumps([{"Config": "c.json", "RepoTags": ["a:1"], "Layers": [layer, link]}])
+    return tar([("manifest.json", FILE, manifest), ("c.json", FILE, _CONFIG), (layer, FILE, _LAYER.decode()),
+                (link, LINK, "../" + layer)])
+
+
+DOCKER_ARCHIVES = {"saved": docker_archive("1/layer.tar", "2/layer.tar"), "empty": tar([("manifest.json", FILE, "[]")])}
+
 
 def main():
     base = pathlib.Path(sys.argv[1])
     seeds = {
         "extract_layer_fuzz": LAYERS,
         "documents_fuzz": {name: json.dumps(value).encode() for name, value in DOCUMENTS.items()},
+        "docker_archive_fuzz": DOCKER_ARCHIVES,
         "reference_fuzz": {str(i): text.encode() for i, text in enumerate(REFERENCES)},
     }
     for target, files in seeds.items():

@@ -362,10 +362,8 @@ SandboxResult OciSandbox::run(const SandboxCommand& wanted, std::stop_token stop
   }
   if (result.exit_code != 0 &&
       (is_full(work_) || contains(result.tail, std::generic_category().message(ENOSPC))))
-    throw Error(ErrorCode::no_space,
-                concat("the disk of ", work_.string(), " became full while a command ran"))
-        .with_output(result.tail)
-        .with_hint("free space there, run 'dash-build gc', or set DASH_BUILD_HOME to another disk");
+    throw no_space(concat("the disk of ", work_.string(), " became full while a command ran"))
+        .with_output(result.tail);
   if (result.exit_code != 0) {
     const auto complaint = runtime_complaint(paths.log);
     if (contains(complaint, "executable file"))

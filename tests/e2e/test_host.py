@@ -1,8 +1,9 @@
 """doctor, shell completion, help, and commands on a store that is not there."""
 import json
 import os
-import shutil
-import subprocess
+import pty
+import select
+import time
 import unittest
 
 from support import PROGRAM, Case, run
@@ -95,16 +96,43 @@ class CompletionTest(Case):
             for option in self.complete(command, "--"):
                 self.assertIn(option, help_text)
 
-    def test_zsh_and_fish(self):
-        for shell in ("zsh", "fish"):
-            script = self.scratch / shell
-            script.write_text(self.dash("completion", shell).stdout)
-            self.assertIn("unsafe-best-match", script.read_text())
-            if program := shutil.which(shell):
-                run(program, "-n", script)
-        if shutil.which("fish"):
-            offered = run("fish", "--no-config", "-c", f"source {self.scratch}/fish; complete -C 'dash-build build --prog'").stdout
-            self.assertIn("--progress", offered)
+    def write_script(self, shell):
+        script = self.scratch / shell
+        script.write_text(self.dash("completion", shell).stdout)
+        run(shell, "-n", script)
+        return script
+
+    def test_fish(self):
+        script = self.write_script("fish")
+        offer = lambda line: {
+            row.split("\t")[0]
+            for row in run("fish", "--no-config", "-c", f"source {script}; complete -C '{line}'").stdout.splitlines()
+        }
+        self.assertEqual(offer("dash-build com"), {"completion"})
+        self.assertEqual(offer("dash-build build --prog"), {"--progress"})
+        self.assertEqual(offer("dash-build build --progress "), {"auto", "tty", "plain", "json", "quiet"})
+
+    def test_zsh(self):
+        """Typed on a terminal, as there is no other way to ask it."""
+        script = self.write_script("zsh")
+        pid, terminal = pty.fork()
+        if pid == 0:
+            os.execvpe("zsh", ["zsh", "-f"], {**os.environ, "TERM": "dumb"})
+        self.addCleanup(os.waitpid, pid, 0)
+        self.addCleanup(os.close, terminal)
+
+        def type_and_expect(text, expected):
+            os.write(terminal, text.encode())
+            seen, end = "", time.monotonic() + 30
+            while expected not in seen:
+                self.assertLess(time.monotonic(), end, seen)
+                if select.select([terminal], [], [], 0.1)[0]:
+                    seen += os.read(terminal, 65536).decode(errors="replace")
+
+        type_and_expect(f"autoload -Uz compinit; compinit -D -u; source {script}; print $_comps[dash-build]=\n", "_dash_build=")
+        type_and_expect("dash-build insp\t", "dash-build inspect ")
+        type_and_expect("\x15dash-build build --prog\t", "build --progress ")
+        type_and_expect("pl\t", "plain ")
 
     def test_other_shell(self):
         self.assertEqual(self.dash("completion", "ksh", check=False).returncode, 2)

@@ -133,14 +133,14 @@ class ProgressTest(Case):
         self.assertNotIn("\x1b", log)
 
     def test_terminal(self):
-        output, code = self.run_on_terminal(self.make_small_app(PREDEPLOY))
+        output, code = self.run_on_terminal(self.make_small_app(PREDEPLOY), columns=100)
         self.assertEqual(code, 0)
         self.assertIn("\x1b[32m", output)
         self.assertRegex(output, r"> predeploy +\d\.\d\d s")
         self.assertIn("  | line 3", output)
         self.assertNotIn("\x07", output)
         self.assertIn("  | ared", output)
-        terminal = Terminal(60)
+        terminal = Terminal(100)
         terminal.write(output)
         screen = "\n".join(row.rstrip() for row in terminal.rows)
         # What ran is folded into one line, and the report follows it.

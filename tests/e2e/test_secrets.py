@@ -4,6 +4,7 @@ import json
 import secrets
 import subprocess
 import tarfile
+import time
 import unittest
 
 from support import SHARED_STORE, Case, layers
@@ -20,13 +21,14 @@ class SecretTest(Case):
         return self.make_app(
             {
                 "requirements.txt": "colorama==0.4.6\n./local\n",
-                "local/setup.py": "import hashlib, setuptools\n"
+                # Nothing of it may be there from an earlier run: secrets are no part of keys.
+                "local/setup.py": f"import hashlib, setuptools  # {time.time_ns()}\n"
                 "seen = hashlib.sha256(open('/run/secrets/token', 'rb').read()).hexdigest()\n"
                 "setuptools.setup(name='local', version='1', py_modules=['m'], description=seen)\n",
                 "local/m.py": "\n",
                 "Procfile": "web: python app.py\n",
                 "app.py": "\n",
-                "app.json": json.dumps({"predeploy": predeploy}),
+                "app.json": json.dumps({"predeploy": f": {time.time_ns()}; {predeploy}"}),
                 "apt-packages": "tree\n",
             }
         )
