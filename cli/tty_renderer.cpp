@@ -106,7 +106,7 @@ class TtyRenderer : public EventSink {
     return out;
   }
 
-  // All together, and the first ones that are under way.
+  // While any is under way: all together, and the first ones.
   void add_transfers(std::vector<ScreenLine>& out) const {
     if (transfers_.empty()) return;
     Transfer sum;
@@ -116,6 +116,7 @@ class TtyRenderer : public EventSink {
       sum.total += std::max(transfer.total, transfer.done);
       if (transfer.done == transfer.total) ++finished;
     }
+    if (finished == transfers_.size()) return;
     out.push_back({concat("  ", bar(sum), ", ", finished, " of ", transfers_.size(),
                           transfers_.size() == 1 ? " file" : " files"),
                    ""});

@@ -55,7 +55,10 @@ class SecretTest(Case):
         # In the wheel's metadata and in predeploy's file.
         self.assertEqual((content.count(self.secret.encode()), content.count(digest)), (0, 2))
         self.assertEqual(content.count(b"-r-------- 1 0 0 48 "), 1)
-        names = [name for tar in tars for name in tarfile.open(tar).getnames()]
+        names = []
+        for path in tars:
+            with tarfile.open(path) as tar:
+                names += tar.getnames()
         self.assertEqual([name for name in names if name.startswith("run/secrets")], [])
         for path in ("records", "work", "packages", "caches"):
             found = subprocess.run(["grep", "-rlF", self.secret, SHARED_STORE / path], capture_output=True)
