@@ -85,7 +85,10 @@ StepRecord execute(const Workbench& bench, Step& step, const Decider::Decided& d
                    const ImageState& state, Decider& decider) {
   const auto start = std::chrono::steady_clock::now();
   bench.events.emit(StepStarted{step.name()});
-  auto result = with_context(concat("in step ", step.name()), [&] { return step.run(state); });
+  auto result = with_context(concat("in step ", step.name()), [&] {
+    require_space(bench.store.home(), step.space_needed(), "it");
+    return step.run(state);
+  });
   const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
   StepRecord record{step.name(), decided.plan.leaves, std::move(result.layers), std::move(result.facts),
                     elapsed.count()};

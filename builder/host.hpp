@@ -11,6 +11,12 @@
 
 namespace dash::builder {
 
+// A file for build commands only (BuildKit's --secret): at /run/secrets/ID while they run, and nowhere else.
+struct Secret {
+  std::string id;  // a plain file name
+  std::string content;
+};
+
 struct HostSettings {
   // Environment of helper programs that run on the host (PATH, HOME, …), as "NAME=value".
   std::vector<std::string> environment;
@@ -29,6 +35,8 @@ struct HostSettings {
   // The name of the architecture as Debian has it ("amd64") and as wheels have it ("x86_64").
   std::string debian_architecture = "amd64";
   std::string machine = "x86_64";
+  // No part of any key: another content runs nothing again.
+  std::vector<Secret> secrets;
   std::int64_t source_date_epoch = 0;  // times in layers and in the configuration
 };
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/event.hpp"
+#include "builder/disk_space.hpp"
 #include "builder/step_inputs.hpp"
 #include "builder/step_record.hpp"
 
@@ -60,6 +61,9 @@ class Step {
 
   // What `run` is called: `fetch` when the result only has to be brought here.
   virtual Decision kind() const { return Decision::build; }
+
+  // What `run` will at least take of the store's disk, as far as that can be told before; checked before it.
+  virtual DiskSpace space_needed() const { return {std::uint64_t{16} << 20, 200}; }
 
   virtual StepResult run(const ImageState& below) = 0;
 };

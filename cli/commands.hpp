@@ -16,6 +16,8 @@ int run_command(const RemoveOptions& options, std::stop_token stop);
 int run_command(const CollectOptions& options, std::stop_token stop);
 int run_command(const ValidateOptions& options, std::stop_token stop);
 int run_command(const DoctorOptions& options, std::stop_token stop);
+int run_command(const ConfigOptions& options, std::stop_token stop);
+int run_command(const CompletionOptions& options, std::stop_token stop);
 int run_command(const VersionOptions& options, std::stop_token stop);
 int run_command(const ParseEnd& options, std::stop_token stop);
 

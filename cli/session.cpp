@@ -4,6 +4,7 @@
 #include "base/text.hpp"
 #include "builder/sandbox/oci_sandbox.hpp"
 #include "cli/host_environment.hpp"
+#include "cli/secrets.hpp"
 #include "registry/http_fetcher.hpp"
 
 #include <thread>
@@ -48,6 +49,11 @@ registry::FetchSettings fetch_settings(const builder::HostSettings& host) {
   return out;
 }
 
+builder::HostSettings with_secrets(builder::HostSettings host, const std::vector<std::string>& secrets) {
+  host.secrets = read_secrets(secrets, host.variables);
+  return host;
+}
+
 // "." and "/path/to/Sales App" → "sales-app": the directory's name as a repository.
 std::string repository_from(const fs::path& directory) {
   const auto name = to_lower(fs::weakly_canonical(directory).filename().string());
@@ -78,8 +84,8 @@ unsigned thread_count(unsigned threads) {
 
 Session::Session(const CommonOptions& common, const AppOptions& app, unsigned threads, EventSink& events,
                  std::stop_token stop)
-    : host_(read_host_settings()),
-      store_(store_home(common.home, host_)),
+    : host_(with_secrets(read_host_settings(common), app.secrets)),
+      store_(store_home(common.home, host_.variables)),
       pool_(thread_count(threads)),
       snapshots_(store_.snapshots(), store_.layout()),
       sandbox_(std::make_unique<builder::OciSandbox>(snapshots_, store_.work(), host_)),
@@ -101,6 +107,8 @@ builder::BuildRequest make_request(const AppOptions& app) {
   if (app.no_cache) out.cache = builder::BuildRequest::Cache::ignore;
   for (const auto& variable : app.environment) out.environment.push_back(parse_variable(variable));
   out.uv_program = app.uv;
+  out.index_strategy = app.index_strategy;
+  if (!app.compile_bytecode) out.pyc_files = builder::PythonRequest::PycFiles::omit;
   return out;
 }
 

@@ -2,6 +2,7 @@
 """Makes a corpus to start fuzzing from: seeds.py DIRECTORY gives DIRECTORY/<target>/<seed>."""
 
 import gzip
+import hashlib
 import io
 import json
 import pathlib
@@ -101,6 +102,23 @@ directory = {{ path = "c", editable = true }}
 name = "d"
 vcs = {{ type = "git", url = "https://u:p@git.example/r", requested-revision = "v1", commit-id = "abc" }}
 """
+_LAYER = LAYERS["plain"]
+_CONFIG = json.dumps(
+    {
+        "architecture": "amd64",
+        "os": "linux",
+        "rootfs": {"type": "layers", "diff_ids": ["sha256:" + hashlib.sha256(_LAYER).hexdigest()] * 2},
+    }
+)
+
+
+def docker_archive(layer, link):
+    manifest = json.dumps([{"Config": "c.json", "RepoTags": ["a:1"], "Layers": [layer, link]}])
+    return tar([("manifest.json", FILE, manifest), ("c.json", FILE, _CONFIG), (layer, FILE, _LAYER.decode()),
+                (link, LINK, "../" + layer)])
+
+
+DOCKER_ARCHIVES = {"saved": docker_archive("1/layer.tar", "2/layer.tar"), "empty": tar([("manifest.json", FILE, "[]")])}
 
 
 def main():
@@ -111,6 +129,7 @@ def main():
         "wheel_zip_fuzz": {"wheel": wheel(), "zip64": wheel(5)},
         "wheel_content_fuzz": {"wheel": CONTENT.encode()},
         "pylock_fuzz": {"lock": PYLOCK.encode()},
+        "docker_archive_fuzz": DOCKER_ARCHIVES,
         "reference_fuzz": {str(i): text.encode() for i, text in enumerate(REFERENCES)},
     }
     for target, files in seeds.items():

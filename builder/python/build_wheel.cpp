@@ -132,6 +132,7 @@ class WheelBuild {
   SandboxResult run_in_toolchain(SandboxCommand command, std::string& errors) {
     command.layers = context_.layers;
     command.extra_layers = {toolchain_};
+    command.secrets = SandboxCommand::Secrets::visible;
     command.mounts.push_back({work_.path() / "source", inside_, SandboxMount::Access::read_write});
     command.on_output = [&](std::string_view line) { uv_.collect(context_.step, line, errors); };
     return bench_.sandbox.run(command, bench_.stop);

@@ -2,6 +2,7 @@
 
 #include "base/error.hpp"
 #include "base/text.hpp"
+#include "builder/disk_space.hpp"
 #include "builder/package_name.hpp"
 #include "builder/python/bytecode.hpp"
 #include "builder/python/collect_wheels.hpp"
@@ -106,6 +107,18 @@ class Installation {
   std::vector<std::future<InstalledDistribution>> planned_;
 };
 
+// Each package is kept as it is downloaded, and again in the layer. Sizes that are not known count nothing.
+DiskSpace space_for(const Lock& lock) {
+  DiskSpace out{0, 2 * lock.packages.size()};
+  for (const LockedPackage& package : lock.packages) {
+    std::uint64_t smallest = 0;
+    for (const LockedFile& wheel : package.wheels)
+      if (smallest == 0 || wheel.size.value_or(smallest) < smallest) smallest = wheel.size.value_or(0);
+    out.bytes += 2 * smallest;
+  }
+  return out;
+}
+
 }  // namespace
 
 PythonLayerResult install_python_packages(const Workbench& bench, const PythonRequest& request) {
@@ -127,6 +140,8 @@ PythonLayerResult install_python_packages(const Workbench& bench, const PythonRe
   result.lock = resolve_requirements(bench, request, context);
   const bool pip_asked = std::ranges::binary_search(requested, kPip, {}, &RequestedPackage::name);
   context.pins.apply(result.lock, pip_asked ? "" : kPip);
+  require_space(bench.store.home(), space_for(result.lock), "downloading and installing the packages");
+
   const InstallScheme scheme{kPythonPrefix, context.interpreter};
   std::optional<BytecodeCompiler> compiler;
   if (request.pyc_files == PythonRequest::PycFiles::compile)

@@ -114,6 +114,7 @@ class Resolver {
     command.layers = request_.layers;
     command.extra_layers = request_.extra_layers;
     command.directory = kAppDirectory;
+    command.secrets = SandboxCommand::Secrets::visible;  // uv may run builds to learn what a project requires
     // First, because other directories may be mounted below.
     const fs::path copy = work_.path() / "app";
     const bool copied = fs::exists(copy);

@@ -59,6 +59,9 @@ class PythonPackagesStep : public Step {
     add_variables(out);
     out.add(kInterpreterLeaf, interpreter ? interpreter->identity() : assumed_interpreter());
     out.add("prefix", kPythonPrefix);
+    // What is so unless it is asked for otherwise is no input: old records stay good.
+    if (request_.index_strategy != IndexStrategy::first_index) out.add("index strategy", "unsafe-best-match");
+    if (request_.pyc_files == PythonRequest::PycFiles::omit) out.add("bytecode", "omitted");
     out.add("uv", uv_identity());
     out.add("recipe", kPythonRecipe);
     add_layer_format(out, bench_);
@@ -78,6 +81,8 @@ class PythonPackagesStep : public Step {
     request.ignore = app_.ignore;
     request.requirements = requirements_;
     request.uv = uv_.program();
+    request.index_strategy = request_.index_strategy;
+    request.pyc_files = request_.pyc_files;
     request.toolchain = [this](const std::vector<oci::Layer>& layers,
                                const std::vector<std::string>& packages) {
       Snapshots snapshots(bench_.store.snapshots(), bench_.store.layout());

@@ -41,6 +41,7 @@ AptRun run_apt(const Workbench& bench, const std::vector<oci::Layer>& layers, co
       concat("SOURCE_DATE_EPOCH=", bench.host.source_date_epoch), "PYTHONDONTWRITEBYTECODE=1"};
   command.network = bench.network;
   command.changes = Changes::keep;
+  command.secrets = SandboxCommand::Secrets::visible;
   command.mounts = {{input, kAptInputDirectory, SandboxMount::Access::read_only},
                     {report, kAptReportDirectory, SandboxMount::Access::read_write},
                     {policy, "/usr/sbin/policy-rc.d", SandboxMount::Access::read_only}};

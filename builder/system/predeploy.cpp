@@ -75,6 +75,7 @@ oci::Layer run_predeploy(const Workbench& bench, const std::vector<oci::Layer>& 
   command.directory = kAppDirectory;
   command.network = bench.network;
   command.changes = Changes::keep;
+  command.secrets = SandboxCommand::Secrets::visible;
   command.on_output = [&](std::string_view line) { bench.log(step, std::string(line)); };
   const auto result = bench.sandbox.run(command, bench.stop);
 
