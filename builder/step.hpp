@@ -40,8 +40,9 @@ class Step {
   virtual ~Step() = default;
   virtual std::string name() const = 0;
 
-  // Why there is nothing to do for this app ("no apt-packages"); nothing when the step applies.
-  virtual std::optional<std::string> skip_reason() const { return std::nullopt; }
+  // Why there is nothing to do for this app on top of `below` ("no apt-packages"); nothing when the step
+  // applies, or may apply as far as that is known.
+  virtual std::optional<std::string> skip_reason(const ImageState&) const { return std::nullopt; }
 
   // Finds out what `inputs` needs and is not known yet. Called only when building, so it may run commands;
   // what it finds must be remembered in the store, so that the next build runs none.

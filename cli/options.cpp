@@ -36,6 +36,12 @@ void add_app(CLI::App& command, AppOptions& options) {
   command.add_option("--env", options.environment, "Set a variable in the image; may be repeated")
       ->type_name("NAME=VALUE")
       ->allow_extra_args(false);
+  command
+      .add_option(
+          "--python-runtime", options.python_runtimes,
+          "Archive of a Python for runtime.txt (python-build-standalone, install_only); may be repeated")
+      ->type_name("VERSION=URL#sha256=HEX")
+      ->allow_extra_args(false);
   command.add_option("--uv", options.uv, "Use this uv instead of the pinned one")->type_name("FILE");
 }
 

@@ -27,7 +27,8 @@ struct AppOptions {
   bool workspace = false;
   bool offline = false;
   bool no_cache = false;
-  std::vector<std::string> environment;  // "NAME=value"
+  std::vector<std::string> environment;      // "NAME=value"
+  std::vector<std::string> python_runtimes;  // "VERSION=URL-or-FILE#sha256=HEX"
   fs::path uv;
   std::string compression = "zstd";
 };

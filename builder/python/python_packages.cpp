@@ -29,6 +29,7 @@ ResolveRequest resolve_request(const Workbench& bench, const PythonRequest& requ
   out.step = request.step;
   out.layers = request.layers;
   out.interpreter = context.interpreter;
+  out.runtime = request.runtime;
   out.app_directory = request.app_directory;
   if (request.requirements) {
     const RequirementsFiles& requirements = *request.requirements;
@@ -110,7 +111,8 @@ PythonLayerResult install_python_packages(const Workbench& bench, const PythonRe
   BuildContext context;
   context.step = request.step;
   context.layers = request.layers;
-  context.interpreter = probe_interpreter(bench, request.layers, request.step);
+  context.interpreter =
+      request.interpreter ? *request.interpreter : probe_interpreter(bench, request.layers, request.step);
   context.app_directory = request.app_directory;
   context.uv = uv_program(bench, request.system_uv, request.step);
   context.toolchain = request.toolchain;
@@ -128,8 +130,11 @@ PythonLayerResult install_python_packages(const Workbench& bench, const PythonRe
   std::vector<Bytecode> bytecode;
   if (request.pyc_files == PythonRequest::PycFiles::compile)
     bytecode = compile_bytecode(bench, request.step, request.layers, scheme, distributions);
-  result.layers.push_back(write_environment_layer(
-      bench, {request.step, scheme, distributions, bytecode, EnvironmentLayer::Skeleton::yes}));
+  // A runtime archive is an environment by itself.
+  const auto skeleton =
+      request.runtime.empty() ? EnvironmentLayer::Skeleton::yes : EnvironmentLayer::Skeleton::no;
+  result.layers.push_back(
+      write_environment_layer(bench, {request.step, scheme, distributions, bytecode, skeleton}));
   for (const InstalledDistribution& distribution : distributions)
     result.packages.push_back({distribution.name, distribution.version});
   bench.log(request.step, concat("Installed ", distributions.size(), " packages"));

@@ -12,12 +12,19 @@ namespace dash::builder {
 namespace {
 
 constexpr const char* kResolveDirectory = "/run/dash-build/resolve";
+constexpr const char* kRuntimeDirectory = "/run/dash-build/python";
 constexpr const char* kLockFile = "pylock.toml";
 
 struct Attempt {
   int exit_code = 0;
   std::string errors;  // standard error
 };
+
+std::string interpreter_of(const ResolveRequest& request) {
+  const auto& executable = request.interpreter.executable;
+  if (request.runtime.empty()) return executable;
+  return concat(kRuntimeDirectory, executable.substr(std::string_view(kPythonPrefix).size()));
+}
 
 Attempt run_resolver(const Workbench& bench, const ResolveRequest& request, const fs::path& work,
                      const std::vector<std::string>& extra) {
@@ -32,7 +39,7 @@ Attempt run_resolver(const Workbench& bench, const ResolveRequest& request, cons
        {concat(kResolveDirectory, "/extra.txt"), std::string("--output-file"),
         concat(kResolveDirectory, '/', kLockFile), std::string("--format"), std::string("pylock.toml"),
         std::string("--no-header"), std::string("--no-annotate"), std::string("--python"),
-        request.interpreter.executable, std::string("--index-strategy"),
+        interpreter_of(request), std::string("--index-strategy"),
         std::string(request.index_strategy == IndexStrategy::first_index ? "first-index"
                                                                          : "unsafe-best-match")})
     arguments.push_back(argument);
@@ -46,6 +53,8 @@ Attempt run_resolver(const Workbench& bench, const ResolveRequest& request, cons
   const bool copied = request.app == ResolveRequest::App::copy;
   command.mounts.push_back({copied ? work / "app" : request.app_directory, kAppDirectory,
                             copied ? SandboxMount::Access::read_write : SandboxMount::Access::read_only});
+  if (!request.runtime.empty())
+    command.mounts.push_back({request.runtime, kRuntimeDirectory, SandboxMount::Access::read_only});
   command.mounts.push_back({work / "resolve", kResolveDirectory, SandboxMount::Access::read_write});
   command.on_stdout_bytes = [](std::string_view) {};  // the lock again
   command.on_output = [&](std::string_view line) { uv.collect(request.step, line, attempt.errors); };

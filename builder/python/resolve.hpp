@@ -19,6 +19,9 @@ struct ResolveRequest {
   std::vector<oci::Layer> layers;
   std::vector<fs::path> extra_layers;
   Interpreter interpreter;
+  // The tree of the interpreter's runtime archive on the host, because the app hides it in the image; empty:
+  // the interpreter is in the image.
+  fs::path runtime;
   // On the host; seen at /app. With `copy` uv works on a copy, because asking a local project for its
   // metadata writes into it.
   fs::path app_directory;

@@ -126,6 +126,15 @@ std::string suggestions(std::string_view names, std::string_view wrong) {
       .with_output(run.result.tail);
 }
 
+[[noreturn]] void fail_line(const AptFiles& files, const AptRun& run) {
+  const auto* item = item_at(files, run.stage);
+  throw Error(ErrorCode::invalid_input,
+              concat(run.stage.file, ":", item != nullptr ? item->number : run.stage.item,
+                     ": this line failed with exit code ", run.result.exit_code))
+      .with_hint("see the output above; each line is one key URL, repository or debconf selection")
+      .with_output(run.result.tail);
+}
+
 [[noreturn]] void fail(const AptFiles& files, const AptRun& run, Network network) {
   const auto& output = run.result.tail;
   if (network == Network::none)
@@ -141,8 +150,14 @@ std::string suggestions(std::string_view names, std::string_view wrong) {
   if (contains(output, "401  Unauthorized") || contains(output, "403  Forbidden"))
     throw Error(ErrorCode::denied,
                 concat("a package source refuses user name and password (", run.stage.file, ")"))
-        .with_hint("write them into the source's URL, as in \"deb https://USER:PASSWORD@packages.example/ …\"")
+        .with_hint(
+            "write them into the source's URL, as in \"deb https://USER:PASSWORD@packages.example/ …\"")
         .with_output(output);
+  if (const auto source = absent_source(output))
+    throw Error(ErrorCode::invalid_input, concat("there is no package source ", dash::quoted(*source)))
+        .with_hint("check URL and suite in apt-repositories and apt-sources-list")
+        .with_output(output);
+  if (run.stage.item > 0 && contains(output, "  404  ")) fail_line(files, run);
   if (says_unreachable(output))
     throw Error(ErrorCode::unavailable,
                 concat("a package source could not be reached (", run.stage.file, ")"))
@@ -159,14 +174,7 @@ std::string suggestions(std::string_view names, std::string_view wrong) {
             "put the missing package into dpkg-packages/, or its source into apt-repositories; "
             "apt-preferences and versions may also be in the way")
         .with_output(output);
-  if (run.stage.item > 0) {
-    const auto* item = item_at(files, run.stage);
-    throw Error(ErrorCode::invalid_input,
-                concat(run.stage.file, ":", item != nullptr ? item->number : run.stage.item,
-                       ": this line failed with exit code ", run.result.exit_code))
-        .with_hint("see the output above; each line is one key URL, repository or debconf selection")
-        .with_output(output);
-  }
+  if (run.stage.item > 0) fail_line(files, run);
   throw Error(ErrorCode::step_failed, concat("installing system packages failed (", run.stage.file,
                                              "), exit code ", run.result.exit_code))
       .with_hint("the output above says which package failed and why")

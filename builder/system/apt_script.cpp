@@ -216,6 +216,14 @@ std::optional<std::string> word_after(std::string_view line, std::string_view be
   return std::string(word);
 }
 
+// "E: The repository 'URL SUITE Release' IS."
+std::optional<std::string> repository_that(std::string_view output, std::string_view is) {
+  for (const auto line : split_lines(output))
+    if (line.starts_with("E: The repository ") && contains(line, is))
+      return word_after(line, "The repository ");
+  return std::nullopt;
+}
+
 }  // namespace
 
 void write_apt_files(const fs::path& directory, const AptFiles& files, const fs::path& app,
@@ -309,10 +317,11 @@ std::vector<std::string> unmet_dependencies(std::string_view output) {
 }
 
 std::optional<std::string> unsigned_source(std::string_view output) {
-  for (const auto line : split_lines(output))
-    if (line.starts_with("E: The repository ") && contains(line, "is not signed"))
-      return word_after(line, "The repository ");
-  return std::nullopt;
+  return repository_that(output, "is not signed");
+}
+
+std::optional<std::string> absent_source(std::string_view output) {
+  return repository_that(output, "does not have a Release file");
 }
 
 bool says_unreachable(std::string_view output) {

@@ -43,8 +43,10 @@ struct MissingVersion {
 std::optional<MissingVersion> missing_version(std::string_view output);
 // "PACKAGE needs DEPENDENCY" for what apt can't put together.
 std::vector<std::string> unmet_dependencies(std::string_view output);
-// "URL SUITE Release" of a package source that no known key signs.
+// "URL SUITE Release" of a package source that no known key signs, and of one that is not where it is looked
+// for.
 std::optional<std::string> unsigned_source(std::string_view output);
+std::optional<std::string> absent_source(std::string_view output);
 // True when apt's messages say that an archive could not be reached.
 bool says_unreachable(std::string_view output);
 

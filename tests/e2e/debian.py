@@ -62,10 +62,11 @@ class Archive:
             digest = hashlib.sha256(deb.read_bytes()).hexdigest()
             place_of = f"Filename: ./{deb.name}\nSize: {deb.stat().st_size}\nSHA256: {digest}\n"
             stanzas.append(control + place_of)
-        packages = gzip.compress("\n".join(stanzas).encode(), mtime=0)
-        (place / "Packages.gz").write_bytes(packages)
+        plain = "\n".join(stanzas).encode()
         release = f"Suite: test\nCodename: test\nDate: {formatdate(usegmt=True)}\nSHA256:\n"
-        release += f" {hashlib.sha256(packages).hexdigest()} {len(packages)} Packages.gz\n"
+        for index, content in (("Packages", plain), ("Packages.gz", gzip.compress(plain, mtime=0))):
+            (place / index).write_bytes(content)
+            release += f" {hashlib.sha256(content).hexdigest()} {len(content)} {index}\n"
         (place / "Release").write_text(release)
         (place / "InRelease").write_bytes(self.gpg("--clearsign", "--output", "-", place / "Release"))
 

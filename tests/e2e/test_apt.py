@@ -39,7 +39,7 @@ class AptTest(Case):
         text = files["var/lib/dpkg/status"].decode()
         return dict(re.findall(r"^Package: (\S+)\n(?:.+\n)*?Version: (\S+)$", text, re.MULTILINE))
 
-    def fail(self, files, code):
+    def refused(self, files, code):
         app = self.make_app({**APP, **files})
         result = self.dash("build", app, "-t", self.tag, "--progress", "plain", check=False)
         self.assertEqual(result.returncode, code, result.stderr)
@@ -124,7 +124,7 @@ class AptTest(Case):
         files = self.layer(self.build(app))
         self.assertEqual(self.status(files)["onlyhere"], "1.0")
         self.assertEqual([name for name in files if name.startswith("etc/apt/")], [])
-        message = self.fail({"apt-sources-list": "", "apt-packages": "tree\n"}, 3)
+        message = self.refused({"apt-sources-list": "", "apt-packages": "tree\n"}, 3)
         self.assertTrue(message.startswith("error: apt-packages:1: no package source has 'tree'\n"), message)
 
     def test_misspelt_directories(self):
@@ -138,7 +138,7 @@ class AptTest(Case):
 
     def test_misspelt_package(self):
         self.assertEqual(
-            self.fail({"apt-packages": "# needed by psycopg2\nlibpq5\nlibqp-dve curl\n"}, 3),
+            self.refused({"apt-packages": "# needed by psycopg2\nlibpq5\nlibqp-dve curl\n"}, 3),
             "error: apt-packages:3: no package source has 'libqp-dve'\n"
             "hint: did you mean 'libpq-dev'?; packages of other vendors need their source in apt-repositories and its "
             "key in apt-keys",
@@ -149,7 +149,7 @@ class AptTest(Case):
         archive.publish("public", [self.deb("tool", version) for version in ("1.0", "2.0")])
         sources = f"deb [trusted=yes] {archive.url}/public/ ./\n"
         self.assertEqual(
-            self.fail({"apt-sources-list": sources, "apt-packages": "\ntool=3.0\n"}, 3),
+            self.refused({"apt-sources-list": sources, "apt-packages": "\ntool=3.0\n"}, 3),
             "error: apt-packages:2: no package source has version '3.0' of tool\n"
             "hint: there is 2.0, 1.0; write tool without a version for the newest",
         )
@@ -158,7 +158,7 @@ class AptTest(Case):
         archive = self.archive()
         archive.publish("public", [self.deb("tool")])
         archive.publish("private", [self.deb("tool", "2.0")])
-        message = self.fail({"apt-repositories": f"deb {archive.url}/public/ ./\n", "apt-packages": "tool\n"}, 3)
+        message = self.refused({"apt-repositories": f"deb {archive.url}/public/ ./\n", "apt-packages": "tool\n"}, 3)
         self.assertEqual(
             message,
             f"error: the package source '{archive.url}/public ./ InRelease' is not signed by a known key\n"
@@ -166,13 +166,13 @@ class AptTest(Case):
         )
         wrong = archive.url.replace("//", "//deploy:oh-no@")
         files = {"apt-sources-list": f"deb [trusted=yes] {wrong}/private/ ./\n", "apt-packages": "tool\n"}
-        self.assertIn("a package source refuses user name and password", self.fail(files, 8))
+        self.assertIn("a package source refuses user name and password", self.refused(files, 8))
 
     def test_unmet_dependency(self):
         app = self.make_app(APP)
         (app / "dpkg-packages").mkdir()
         self.deb("lonely", Depends="dash-build-no-such").rename(app / "dpkg-packages/lonely.deb")
-        message = self.fail({}, 3)
+        message = self.refused({}, 3)
         self.assertTrue(
             message.startswith("error: dpkg-packages: lonely needs dash-build-no-such, which can't be installed\n"),
             message,
@@ -180,9 +180,9 @@ class AptTest(Case):
 
     def test_failing_lines(self):
         archive = self.archive()
-        message = self.fail({"apt-keys": f"\n{archive.url}/no-such-key.asc", "apt-packages": "tree\n"}, 3)
+        message = self.refused({"apt-keys": f"\n{archive.url}/no-such-key.asc", "apt-packages": "tree\n"}, 3)
         self.assertTrue(message.startswith("error: apt-keys:2: "), message)
-        message = self.fail({"apt-debconf": "# x\ntzdata tzdata/Areas no-such-type Etc", "apt-packages": "tree\n"}, 3)
+        message = self.refused({"apt-debconf": "# x\ntzdata tzdata/Areas no-such-type Etc", "apt-packages": "tree\n"}, 3)
         self.assertTrue(message.startswith("error: apt-debconf:2: "), message)
 
 
