@@ -78,15 +78,24 @@ const TextLine* item_at(const AptFiles& files, const AptStage& stage) {
   return stage.item > 0 && stage.item <= items.size() ? &items[stage.item - 1] : nullptr;
 }
 
-// The package names that are closest to a misspelt one: "'libpq-dev' or 'libpq5'".
+// The package names that are closest to a misspelt one: "'libpq-dev' or 'libpq5'". Of equally close ones
+// those with the same letters: exchanged letters are the most common mistake.
 std::string suggestions(std::string_view names, std::string_view wrong) {
+  const auto letters = [](std::string_view name) {
+    std::string sorted(name);
+    std::sort(sorted.begin(), sorted.end());
+    return sorted;
+  };
+  const auto limit = wrong.size() < 5 ? std::size_t{1} : kMaxMisspelling;
+  const auto wrong_letters = letters(wrong);
+  auto best = 2 * limit + 1;
   std::vector<std::string> found;
-  auto best = wrong.size() < 5 ? std::size_t{1} : kMaxMisspelling;
   for (const auto name : split_lines(names)) {
-    const auto distance = edit_distance(name, wrong, best);
-    if (distance > best) continue;
-    if (distance < best) found.clear();
-    best = distance;
+    const auto distance = edit_distance(name, wrong, limit);
+    const auto rank = 2 * distance + (letters(name) == wrong_letters ? 0 : 1);
+    if (rank > best) continue;
+    if (rank < best) found.clear();
+    best = rank;
     found.push_back(dash::quoted(name));
   }
   std::sort(found.begin(), found.end());
@@ -101,10 +110,10 @@ std::string suggestions(std::string_view names, std::string_view wrong) {
   const auto close = suggestions(run.names, unknown[0]);
   throw Error(ErrorCode::invalid_input,
               concat(place, ": no package source has ", dash::quoted(join(unknown, ", "))))
-      .with_hint(concat(close.empty() ? "check the name (on Debian: 'apt-cache search WORD')"
-                                      : concat("did you mean ", close, "?"),
-                        "; packages of other vendors need their source in apt-repositories and its key in "
-                        "apt-keys"))
+      .with_hint(
+          concat(close.empty() ? "check the name (on Debian: 'apt-cache search WORD'). "
+                               : concat("did you mean ", close, "? "),
+                 "Packages of other vendors need their source in apt-repositories and its key in apt-keys"))
       .with_output(output);
 }
 

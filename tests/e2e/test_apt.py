@@ -3,6 +3,7 @@ import io
 import re
 import subprocess
 import tarfile
+import time
 import unittest
 
 from debian import Archive, make_deb
@@ -39,11 +40,14 @@ class AptTest(Case):
         text = files["var/lib/dpkg/status"].decode()
         return dict(re.findall(r"^Package: (\S+)\n(?:.+\n)*?Version: (\S+)$", text, re.MULTILINE))
 
-    def refused(self, files, code):
-        app = self.make_app({**APP, **files})
+    def refused(self, files, code, debs=None):
+        app = self.make_app({**APP, **files}, to=f"refused-{time.monotonic_ns()}")
+        for name, deb in (debs or {}).items():
+            (app / name).parent.mkdir(exist_ok=True)
+            deb.rename(app / name)
         result = self.dash("build", app, "-t", self.tag, "--progress", "plain", check=False)
         self.assertEqual(result.returncode, code, result.stderr)
-        message = result.stderr[result.stderr.index("error: ") :]
+        message = result.stderr[result.stderr.index("\nerror: ") + 1 :]
         # Without the output of apt, which is between the message and the hint.
         return message.splitlines()[0] + "\n" + message[message.index("hint: ") :].strip()
 
@@ -140,7 +144,7 @@ class AptTest(Case):
         self.assertEqual(
             self.refused({"apt-packages": "# needed by psycopg2\nlibpq5\nlibqp-dve curl\n"}, 3),
             "error: apt-packages:3: no package source has 'libqp-dve'\n"
-            "hint: did you mean 'libpq-dev'?; packages of other vendors need their source in apt-repositories and its "
+            "hint: did you mean 'libpq-dev'? Packages of other vendors need their source in apt-repositories and its "
             "key in apt-keys",
         )
 
@@ -169,21 +173,21 @@ class AptTest(Case):
         self.assertIn("a package source refuses user name and password", self.refused(files, 8))
 
     def test_unmet_dependency(self):
-        app = self.make_app(APP)
-        (app / "dpkg-packages").mkdir()
-        self.deb("lonely", Depends="dash-build-no-such").rename(app / "dpkg-packages/lonely.deb")
-        message = self.refused({}, 3)
+        lonely = self.deb("lonely", Depends="dash-build-no-such")
+        message = self.refused({}, 3, {"dpkg-packages/lonely.deb": lonely})
         self.assertTrue(
             message.startswith("error: dpkg-packages: lonely needs dash-build-no-such, which can't be installed\n"),
             message,
         )
 
-    def test_failing_lines(self):
+    def test_failing_key(self):
         archive = self.archive()
         message = self.refused({"apt-keys": f"\n{archive.url}/no-such-key.asc", "apt-packages": "tree\n"}, 3)
-        self.assertTrue(message.startswith("error: apt-keys:2: "), message)
-        message = self.refused({"apt-debconf": "# x\ntzdata tzdata/Areas no-such-type Etc", "apt-packages": "tree\n"}, 3)
-        self.assertTrue(message.startswith("error: apt-debconf:2: "), message)
+        self.assertEqual(
+            message,
+            "error: apt-keys:2: this line failed with exit code 100\n"
+            "hint: see the output above; each line is one key URL, repository or debconf selection",
+        )
 
 
 if __name__ == "__main__":
