@@ -39,7 +39,6 @@ class Archive:
         self.directory = directory
         self.home = directory / "gnupg"
         self.home.mkdir(parents=True, mode=0o700)
-        self.requests = []
 
     def gpg(self, *words):
         return subprocess.run(
@@ -71,12 +70,10 @@ class Archive:
         (place / "InRelease").write_bytes(self.gpg("--clearsign", "--output", "-", place / "Release"))
 
     def __enter__(self):
-        archive = self
         wanted = "Basic " + base64.b64encode(f"{self.USER}:{self.PASSWORD}".encode()).decode()
 
         class Handler(http.server.SimpleHTTPRequestHandler):
             def do_GET(self):
-                archive.requests.append(self.path)
                 if self.path.startswith("/private/") and self.headers["Authorization"] != wanted:
                     self.send_error(401)
                 else:

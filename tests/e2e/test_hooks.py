@@ -1,9 +1,6 @@
 """bin/pre_compile, bin/post_compile, Django's collectstatic and nltk.txt, as the Heroku Python buildpack had them."""
-import functools
 import hashlib
-import http.server
 import io
-import threading
 import unittest
 import zipfile
 
@@ -52,11 +49,7 @@ class HookTest(Case):
             archive.writestr("tiny/words", "one\ntwo\n")
         content = packed.getvalue()
         (directory / "tiny.zip").write_bytes(content)
-        handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(directory))
-        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        self.addCleanup(server.shutdown)
-        url = f"http://127.0.0.1:{server.server_port}"
+        url = self.serve(directory)
         checksums = f'checksum="{hashlib.md5(content).hexdigest()}" sha256_checksum="{hashlib.sha256(content).hexdigest()}"'
         (directory / "index.xml").write_text(
             f'<nltk_data><packages><package id="tiny" name="Tiny" subdir="corpora" unzip="1" size="{len(content)}" '
@@ -138,7 +131,7 @@ class HookTest(Case):
         self.assertTrue(
             message.startswith("error: downloading the NLTK packages tiny, no-such-corpus failed with exit code 1\n"), message
         )
-        self.assertIn("Package 'no-such-corpus' not found", message)
+        self.assertIn("Error loading no-such-corpus: Package 'no-such-corpus' not", message)
 
 
 if __name__ == "__main__":

@@ -1,15 +1,12 @@
 """runtime.txt asks for a Python that the base image does not have: it comes from a configured archive."""
 import hashlib
-import http.server
 import io
-import functools
 import pathlib
 import re
 import tarfile
-import threading
 import unittest
 
-from support import Case, decisions, layers
+from support import SCRATCH, Case, decisions, layers
 
 from containerd import Containerd
 
@@ -56,8 +53,6 @@ class RuntimeTest(Case):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        from support import SCRATCH
-
         SCRATCH.mkdir(parents=True, exist_ok=True)
         cls.archive = SCRATCH / f"cpython-{WANTED}-x86_64.tar.gz"
         cls.digest = make_runtime(cls.archive)
@@ -73,16 +68,10 @@ class RuntimeTest(Case):
         }
         return self.make_app(files, to=to)
 
-    def serve(self):
-        handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(self.archive.parent))
-        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        self.addCleanup(server.shutdown)
-        return f"http://127.0.0.1:{server.server_port}/cpython-{{version}}-{{machine}}.tar.gz"
-
     def test_archive_from_a_server(self):
         app = self.app(f"python-{WANTED}\r\n")
-        flag = ["--python-runtime", f"{WANTED}={self.serve()}#sha256={self.digest}"]
+        url = self.serve(self.archive.parent)
+        flag = ["--python-runtime", f"{WANTED}={url}/cpython-{{version}}-{{machine}}.tar.gz#sha256={self.digest}"]
         image = self.scratch / "image.tar"
         first = self.build(app, *flag, "-o", f"oci-archive:{image}")
         self.assertEqual(decisions(first)["python-runtime"], "fetch")
