@@ -6,6 +6,7 @@
 #include "builder/steps/steps.hpp"
 
 #include <chrono>
+#include <utility>
 
 namespace dash::builder {
 
@@ -114,6 +115,11 @@ oci::Descriptor store_app_image(const Workbench& bench, const BuildRequest& requ
   return bench.store.layout().store_image(config, layers, annotations);
 }
 
+void work_ahead(const StepList& list, const ImageState& state) {
+  for (const auto& step : list.steps)
+    if (!step->skip_reason(state)) step->work_ahead();
+}
+
 }  // namespace
 
 std::vector<PlannedStep> plan_build(const Workbench& bench, const BuildRequest& request) {
@@ -138,6 +144,7 @@ BuildReport run_build(const Workbench& bench, const BuildRequest& request) {
   Decider decider(bench, request);
   ImageState state;
   std::vector<StepReport> reports;
+  bool works = false;  // some step has to run
   for (const auto& step : list.steps) {
     if (bench.stop.stop_requested()) throw Error(ErrorCode::canceled, "the build was stopped");
     if (!step->skip_reason(state))
@@ -147,6 +154,7 @@ BuildReport run_build(const Workbench& bench, const BuildRequest& request) {
     StepReport report{decided.plan, {}, 0};
     if (decided.plan.decision != Decision::skip) {
       if (decided.record) decider.remember(*step, *decided.key);
+      if (!decided.record && !std::exchange(works, true)) work_ahead(list, state);
       const auto record = decided.record ? *decided.record : execute(bench, *step, decided, state, decider);
       report.layers = record.layers;
       report.seconds = decided.record ? 0 : record.seconds;

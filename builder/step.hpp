@@ -44,6 +44,10 @@ class Step {
   // applies, or may apply as far as that is known.
   virtual std::optional<std::string> skip_reason(const ImageState&) const { return std::nullopt; }
 
+  // Called once, before the first step of a build runs: may start on other threads what `run` will need
+  // whatever the steps below come to. It must not fail; what goes wrong there is for `run` to throw.
+  virtual void work_ahead() {}
+
   // Finds out what `inputs` needs and is not known yet. Called only when building, so it may run commands;
   // what it finds must be remembered in the store, so that the next build runs none.
   virtual void prepare(const ImageState&) {}

@@ -86,7 +86,7 @@ class Containerd:
         return new.pop()
 
     def run(self, image, name, port, *words, environment=None, mounts=None):
-        """Starts a container; `words` go to the image's entry point instead of its own. `mounts`: {source: target}."""
+        """Starts a container; `words` are run instead of the image's own command. `mounts`: {source: target}."""
         log = self.directory / f"{name}.log"
         # The host's network, but not with --net-host: that wants an /etc/hosts, which a minimal system has not.
         network = f"network:/proc/{os.getpid()}/ns/net"

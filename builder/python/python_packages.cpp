@@ -8,7 +8,6 @@
 #include "builder/python/environment_layer.hpp"
 #include "builder/python/install.hpp"
 #include "builder/python/probe.hpp"
-#include "builder/python/uv_tool.hpp"
 
 #include <algorithm>
 
@@ -114,7 +113,7 @@ PythonLayerResult install_python_packages(const Workbench& bench, const PythonRe
   context.interpreter =
       request.interpreter ? *request.interpreter : probe_interpreter(bench, request.layers, request.step);
   context.app_directory = request.app_directory;
-  context.uv = uv_program(bench, request.system_uv, request.step);
+  context.uv = request.uv;
   context.toolchain = request.toolchain;
 
   PythonLayerResult result;

@@ -26,7 +26,7 @@ struct PythonRequest {
   enum class PycFiles { compile, omit } pyc_files = PycFiles::compile;
   IndexStrategy index_strategy = IndexStrategy::first_index;
   std::string previous_lock;  // lock of the previous image, or empty (also for --upgrade)
-  fs::path system_uv;         // empty: the pinned release
+  fs::path uv;                // the program on the host
   // What is known already about the interpreter; otherwise python3 of the layers is asked.
   std::optional<Interpreter> interpreter;
   fs::path runtime;     // ResolveRequest::runtime

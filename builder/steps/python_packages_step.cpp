@@ -7,6 +7,7 @@
 #include "builder/python/probe.hpp"
 #include "builder/python/python_packages.hpp"
 #include "builder/python/uv_release.hpp"
+#include "builder/python/uv_tool.hpp"
 #include "builder/sandbox/snapshots.hpp"
 #include "builder/steps/step_list.hpp"
 #include "builder/steps/steps.hpp"
@@ -26,9 +27,12 @@ class PythonPackagesStep : public Step {
       : bench_(bench),
         request_(request),
         app_(app),
+        uv_(bench, request.uv_program, kPythonPackagesStep),
         requirements_(read_requirements()),
         leaves_(input_leaves()) {}
   std::string name() const override { return kPythonPackagesStep; }
+
+  void work_ahead() override { uv_.fetch_ahead(); }
 
   void prepare(const ImageState& below) override {
     interpreter_ =
@@ -67,7 +71,7 @@ class PythonPackagesStep : public Step {
     request.layers = below.layers();
     request.app_directory = app_.directory.path();
     request.requirements = requirements_;
-    request.system_uv = request_.uv_program;
+    request.uv = uv_.program();
     request.interpreter = interpreter_;
     Snapshots snapshots(bench_.store.snapshots(), bench_.store.layout());
     if (has_runtime(below)) request.runtime = runtime_tree(below, snapshots);
@@ -176,6 +180,7 @@ class PythonPackagesStep : public Step {
   const Workbench& bench_;
   const BuildRequest& request_;
   const AppInputs& app_;
+  UvTool uv_;
   std::optional<RequirementsFiles> requirements_;
   std::vector<FileLeaf> leaves_;
   std::optional<Interpreter> interpreter_;

@@ -100,7 +100,7 @@ class ProcessTest(Case):
 
     def test_missing_type_of_a_container(self):
         containerd, image = self.start(self.make_app(APP))
-        containerd.run(image, "none", 8092, "nope")
+        containerd.run(image, "none", 8092, "/start", "nope")
         for _ in range(100):
             if "does not exist" in containerd.log("none"):
                 break
@@ -130,8 +130,8 @@ class ProcessTest(Case):
         run("chown", "-R", "32767:32767", data)
         shared = {"environment": {"REPORTS_DATA": "/data"}, "mounts": {data: "/data"}}
         containerd.run(image, "web", 8093, **shared)
-        containerd.run(image, "worker", 8093, "worker", **shared)
-        containerd.run(image, "scheduler", 8093, "scheduler", **shared)
+        containerd.run(image, "worker", 8093, "/start", "worker", **shared)
+        containerd.run(image, "scheduler", 8093, "/start", "scheduler", **shared)
         self.assertIn("<title>Reports</title>", containerd.page("web", 8093))
         for _ in range(300):
             made = list((data / "done").glob("*.zip"))
