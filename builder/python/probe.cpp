@@ -48,6 +48,11 @@ std::map<std::string, std::string> run_probe(const Workbench& bench, const std::
   command.environment = {kSearchPath, "LANG=C.UTF-8"};
   command.on_stdout_bytes = [&output](std::string_view bytes) { output += bytes; };
   const SandboxResult result = bench.sandbox.run(command, bench.stop);
+  if (result.exit_code != 0 && program != kImageProgram)
+    throw Error(ErrorCode::invalid_input,
+                concat("the runtime archive's interpreter does not start (exit code ", result.exit_code, ")"))
+        .with_output(output + result.tail)
+        .with_hint("it must run wherever it is unpacked, with the base image's libraries and libc.");
   if (result.exit_code == kNoProgram)
     throw Error(ErrorCode::invalid_input, "the base image has no Python interpreter (python3 in PATH)")
         .with_hint("Use a base image with python3, or list python3 in apt-packages.");
