@@ -16,12 +16,12 @@ namespace {
 constexpr const char* kNltkIndexVariable = "DASH_BUILD_NLTK_INDEX";
 constexpr const char* kDisableCollectstatic = "DISABLE_COLLECTSTATIC";
 
-// Arguments: the directory, the index or "", the packages. The module's own command line goes on after a
+// Arguments: the directory, the packages. The module's own command line goes on after a
 // failure and ends with 0.
-constexpr const char* kDownload = R"(import sys
+constexpr const char* kDownload = R"(import os, sys
 from nltk.downloader import Downloader
-directory, index, *packages = sys.argv[1:]
-downloader = Downloader(server_index_url=index or None, download_dir=directory)
+directory, *packages = sys.argv[1:]
+downloader = Downloader(server_index_url=os.environ.get("DASH_BUILD_NLTK_INDEX"), download_dir=directory)
 sys.exit(not all([downloader.download(name, raise_on_error=False) for name in packages]))
 )";
 
@@ -140,13 +140,15 @@ std::unique_ptr<Step> make_collectstatic_step(const Workbench& bench, const Buil
 std::unique_ptr<Step> make_nltk_step(const Workbench& bench, const BuildRequest& request,
                                      const BuildHooks& hooks) {
   const auto directory = concat(kPythonPrefix, "/nltk_data");
-  std::vector<std::string> words = {"python", "-c", kDownload, directory,
-                                    variable(bench, request, kNltkIndexVariable)};
+  std::vector<std::string> words = {"python", "-c", kDownload, directory};
   words.insert(words.end(), hooks.nltk_packages.begin(), hooks.nltk_packages.end());
   HookCommand command;
   command.step = kNltkStep;
   command.script = shell_join(words);
   command.environment = {"PYTHONDONTWRITEBYTECODE=1"};
+  // Not part of the command, and so of the key: as with packages, it is the names that count.
+  if (const auto index = variable(bench, request, kNltkIndexVariable); !index.empty())
+    command.environment.push_back(concat(kNltkIndexVariable, '=', index));
   command.needs = "nltk";
   command.facts = {{concat(kVariableFact, "NLTK_DATA"), directory}};
   command.failure = concat("downloading the NLTK packages ", join(hooks.nltk_packages, ", "));

@@ -1,6 +1,7 @@
 """bin/pre_compile, bin/post_compile, Django's collectstatic and nltk.txt, as the Heroku Python buildpack had them."""
 import hashlib
 import io
+import time
 import unittest
 import zipfile
 
@@ -89,7 +90,7 @@ class HookTest(Case):
         self.assertEqual(set(decisions(again).values()) - {"skip"}, {"reuse"})
         self.assertEqual(again["image.digest"], first["image.digest"])
         # A hook may read any file, so any change runs it again; what it makes is the same, so the packages stay.
-        (app / "note.txt").write_text("new\n")
+        (app / "note.txt").write_text(f"{time.time_ns()}\n")
         third = decisions(self.build(app, *words, env=index))
         self.assertEqual((third["app"], third["pre-compile"], third["python-packages"]), ("build", "build", "reuse"))
 
