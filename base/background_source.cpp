@@ -80,6 +80,7 @@ struct BackgroundSource::State {
       thread = std::thread([this] { run(); });
     }
     current = {{}, 0};
+    at = 0;
     changed.wait(lock, [this] { return ended || !full.empty(); });
     if (full.empty()) {
       at_end = true;
@@ -88,7 +89,6 @@ struct BackgroundSource::State {
     }
     current = std::move(full.front());
     full.pop_front();
-    at = 0;
     return true;
   }
 };

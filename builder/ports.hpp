@@ -19,6 +19,7 @@ struct FetchRequest {
   std::optional<Sha256> sha256;       // verified before the file appears
   std::optional<std::uint64_t> size;  // verified too; also for progress
   std::string shown;                  // short name for messages and progress ("pandas-2.2.3-cp311-….whl")
+  std::function<void()> completed{};  // called from the calling thread when the file is there; may be empty
 };
 
 // Downloads files in parallel. A destination appears only when complete and verified; what could not be

@@ -22,7 +22,8 @@ class HttpPackageFetcher : public builder::PackageFetcher {
     std::vector<registry::Download> downloads;
     downloads.reserve(requests.size());
     for (const auto& request : requests)
-      downloads.push_back({request.url, request.destination, request.sha256, request.size, request.shown});
+      downloads.push_back(
+          {request.url, request.destination, request.sha256, request.size, request.shown, request.completed});
     const auto* first = downloads.data();
     fetcher_.fetch(
         downloads,

@@ -182,6 +182,7 @@ void verify_and_commit(PartialFile& file, const Download& download) {
     }
   }
   file.commit();
+  if (download.completed) download.completed();
 }
 
 // All transfers of one call; curl's multi handle has one owner thread.

@@ -21,6 +21,7 @@ struct Download {
   std::optional<Sha256> sha256;       // verified before the file appears
   std::optional<std::uint64_t> size;  // verified too; more bytes than this are never read
   std::string shown;                  // short name for messages and progress
+  std::function<void()> completed{};  // called from the calling thread when the file is there; may be empty
 };
 
 struct FetchSettings {

@@ -10,6 +10,7 @@
 #include "builder/python/probe.hpp"
 
 #include <algorithm>
+#include <future>
 
 namespace dash::builder {
 namespace {
@@ -86,21 +87,53 @@ void apply_hash_pins(Lock& lock, const std::vector<RequestedPackage>& requested)
   }
 }
 
-std::vector<InstalledDistribution> plan_all(const Workbench& bench, const std::vector<LocalWheel>& wheels,
-                                            const InstallScheme& scheme,
-                                            const std::vector<RequestedPackage>& requested) {
-  std::vector<InstalledDistribution> out(wheels.size());
-  bench.pool.for_each(wheels.size(), [&](std::size_t i) {
-    const LocalWheel& local = wheels[i];
+// Plans the installation of wheels as they come, and has their modules compiled meanwhile.
+class Installation {
+ public:
+  Installation(const Workbench& bench, const InstallScheme& scheme,
+               const std::vector<RequestedPackage>& requested, std::optional<BytecodeCompiler>& compiler,
+               std::size_t count)
+      : bench_(bench), scheme_(scheme), requested_(requested), compiler_(compiler), planned_(count) {}
+  // The tasks refer to the object.
+  ~Installation() {
+    for (auto& plan : planned_)
+      if (plan.valid()) plan.wait();
+  }
+  Installation(const Installation&) = delete;
+  Installation& operator=(const Installation&) = delete;
+
+  void add(std::size_t index, LocalWheel wheel) {
+    planned_[index] = bench_.pool.submit([this, wheel = std::move(wheel)] {
+      auto distribution = plan(wheel);
+      if (compiler_) compiler_->add(distribution);
+      return distribution;
+    });
+  }
+
+  // All distributions, in the order of the lock.
+  std::vector<InstalledDistribution> finish() {
+    std::vector<InstalledDistribution> out;
+    for (auto& plan : planned_) out.push_back(plan.get());
+    return out;
+  }
+
+ private:
+  InstalledDistribution plan(const LocalWheel& local) const {
     auto wheel = std::make_shared<const Wheel>(local.path);
-    InstallOptions options{scheme, InstallOptions::Requested::no, local.direct_url};
-    if (!local.direct_url.empty() || std::ranges::binary_search(requested, normal_package_name(wheel->name()),
-                                                                {}, &RequestedPackage::name))
+    InstallOptions options{scheme_, InstallOptions::Requested::no, local.direct_url};
+    if (!local.direct_url.empty() ||
+        std::ranges::binary_search(requested_, normal_package_name(wheel->name()), {},
+                                   &RequestedPackage::name))
       options.requested = InstallOptions::Requested::yes;
-    out[i] = plan_installation(std::move(wheel), local.sha256, options);
-  });
-  return out;
-}
+    return plan_installation(std::move(wheel), local.sha256, options);
+  }
+
+  const Workbench& bench_;
+  const InstallScheme& scheme_;
+  const std::vector<RequestedPackage>& requested_;
+  std::optional<BytecodeCompiler>& compiler_;
+  std::vector<std::future<InstalledDistribution>> planned_;
+};
 
 }  // namespace
 
@@ -120,15 +153,18 @@ PythonLayerResult install_python_packages(const Workbench& bench, const PythonRe
   result.interpreter = context.interpreter;
   result.lock = resolve_requirements(bench, request, context);
   apply_hash_pins(result.lock, requested);
-  const std::vector<LocalWheel> wheels = collect_wheels(bench, result.lock, context);
-  if (std::ranges::find(wheels, LocalWheel::Origin::built, &LocalWheel::origin) != wheels.end())
-    result.compiled = PythonLayerResult::Compiled::yes;
-
   const InstallScheme scheme{kPythonPrefix, context.interpreter};
-  const std::vector<InstalledDistribution> distributions = plan_all(bench, wheels, scheme, requested);
-  std::vector<Bytecode> bytecode;
+  std::optional<BytecodeCompiler> compiler;
   if (request.pyc_files == PythonRequest::PycFiles::compile)
-    bytecode = compile_bytecode(bench, request.step, request.layers, scheme, distributions);
+    compiler.emplace(bench, request.step, request.layers, scheme);
+  Installation installation(bench, scheme, requested, compiler, result.lock.packages.size());
+  collect_wheels(bench, result.lock, context, [&](std::size_t index, LocalWheel wheel) {
+    if (wheel.origin == LocalWheel::Origin::built) result.compiled = PythonLayerResult::Compiled::yes;
+    installation.add(index, std::move(wheel));
+  });
+  const std::vector<InstalledDistribution> distributions = installation.finish();
+  std::vector<Bytecode> bytecode;
+  if (compiler) bytecode = compiler->finish(distributions);
   // A runtime archive is an environment by itself.
   const auto skeleton =
       request.runtime.empty() ? EnvironmentLayer::Skeleton::yes : EnvironmentLayer::Skeleton::no;

@@ -79,12 +79,6 @@ struct RunPaths {
   }
 };
 
-void write_file(const fs::path& path, std::string_view content, mode_t mode = 0644) {
-  const auto fd = open_file(path, O_WRONLY | O_CREAT | O_TRUNC, mode);
-  FdSink(fd.get(), path.string()).write(as_bytes(content));
-  RunPaths::set_mode(path, mode);
-}
-
 std::string hosts_file(Network network) {
   const auto own = concat("127.0.1.1\t", kSandboxHostname, "\n");
   if (network == Network::host)
@@ -310,6 +304,7 @@ SandboxResult OciSandbox::run(const SandboxCommand& command, std::stop_token sto
   options.namespaces = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC;
   options.prepare = [&mounter] { return mounter(); };
   options.input = command.input;
+  options.input_fd = command.input_fd;
   options.on_stdout = command.on_output;
   options.on_stderr = command.on_output;
   options.on_stdout_bytes = command.on_stdout_bytes;
