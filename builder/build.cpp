@@ -2,7 +2,7 @@
 
 #include "base/error.hpp"
 #include "base/text.hpp"
-#include "builder/image_config.hpp"
+#include "builder/steps/app_image.hpp"
 #include "builder/steps/steps.hpp"
 
 #include <chrono>
@@ -29,7 +29,7 @@ class Decider {
   Decided decide(const Step& step, const ImageState& state) const {
     Decided out;
     out.plan.step = step.name();
-    if (const auto reason = step.skip_reason()) {
+    if (const auto reason = step.skip_reason(state)) {
       out.plan.decision = Decision::skip;
       out.plan.reason = *reason;
       return out;
@@ -102,11 +102,9 @@ StepRecord execute(const Workbench& bench, Step& step, const Decider::Decided& d
 
 oci::Descriptor store_app_image(const Workbench& bench, const BuildRequest& request,
                                 const ImageState& state) {
-  const auto& base = state.facts.at(kBaseStep);
-  const auto base_config = oci::ImageConfig::parse(base.at("config"), "configuration of the base image");
-  auto config = app_image_config(base_config, request.name.repository, request.environment,
-                                 bench.host.source_date_epoch);
-  const oci::Annotations annotations = {{oci::annotation::kBaseDigest, base.at("digest")}};
+  auto config = image_config(bench, request, state);
+  const oci::Annotations annotations = {
+      {oci::annotation::kBaseDigest, state.facts.at(kBaseStep).at("digest")}};
 
   std::vector<oci::Layer> layers;
   for (const auto& part : state.parts) {
@@ -120,9 +118,9 @@ oci::Descriptor store_app_image(const Workbench& bench, const BuildRequest& requ
   return bench.store.layout().store_image(config, layers, annotations);
 }
 
-void work_ahead(const StepList& list) {
+void work_ahead(const StepList& list, const ImageState& state) {
   for (const auto& step : list.steps)
-    if (!step->skip_reason()) step->work_ahead();
+    if (!step->skip_reason(state)) step->work_ahead();
 }
 
 }  // namespace
@@ -152,13 +150,14 @@ BuildReport run_build(const Workbench& bench, const BuildRequest& request) {
   bool works = false;  // some step has to run
   for (const auto& step : list.steps) {
     if (bench.stop.stop_requested()) throw Error(ErrorCode::canceled, "the build was stopped");
-    if (!step->skip_reason()) with_context(concat("in step ", step->name()), [&] { step->prepare(state); });
+    if (!step->skip_reason(state))
+      with_context(concat("in step ", step->name()), [&] { step->prepare(state); });
     const auto decided = decider.decide(*step, state);
     bench.events.emit(StepPlanned{step->name(), decided.plan.decision, decided.plan.reason});
     StepReport report{decided.plan, {}, 0};
     if (decided.plan.decision != Decision::skip) {
       if (decided.record) decider.remember(*step, *decided.key);
-      if (!decided.record && !std::exchange(works, true)) work_ahead(list);
+      if (!decided.record && !std::exchange(works, true)) work_ahead(list, state);
       const auto record = decided.record ? *decided.record : execute(bench, *step, decided, state, decider);
       report.layers = record.layers;
       report.seconds = decided.record ? 0 : record.seconds;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "builder/python/python_packages.hpp"
+#include "builder/python/runtime_archive.hpp"
 #include "builder/step.hpp"
 #include "builder/workbench.hpp"
 #include "oci/reference.hpp"
@@ -24,6 +25,8 @@ struct BuildRequest {
   enum class Cache { use, ignore } cache = Cache::use;
   // Further variables of the image's environment; they win over the defaults and are visible to predeploy.
   std::vector<std::pair<std::string, std::string>> environment;
+  // Interpreters for apps whose runtime.txt asks for one that the base image does not have.
+  std::vector<RuntimeArchive> runtimes;
   fs::path uv_program;  // a uv of the host's to use instead of the pinned one; empty: the pinned one
   IndexStrategy index_strategy = IndexStrategy::first_index;
   PythonRequest::PycFiles pyc_files = PythonRequest::PycFiles::compile;

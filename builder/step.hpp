@@ -41,8 +41,9 @@ class Step {
   virtual ~Step() = default;
   virtual std::string name() const = 0;
 
-  // Why there is nothing to do for this app ("no apt-packages"); nothing when the step applies.
-  virtual std::optional<std::string> skip_reason() const { return std::nullopt; }
+  // Why there is nothing to do for this app on top of `below` ("no apt-packages"); nothing when the step
+  // applies, or may apply as far as that is known.
+  virtual std::optional<std::string> skip_reason(const ImageState&) const { return std::nullopt; }
 
   // Called once, before the first step of a build runs: may start on other threads what `run` will need
   // whatever the steps below come to. It must not fail; what goes wrong there is for `run` to throw.

@@ -91,7 +91,8 @@ builder::HostSettings read_host_settings(const CommonOptions& common) {
       host.proxies[name] = value;
   }
   host.netrc = find_netrc(host.variables);
-  host.ca_bundle = find_ca_bundle(common.ca_bundle, host.variables, value_of(host.index_settings, "PIP_CERT"));
+  host.ca_bundle =
+      find_ca_bundle(common.ca_bundle, host.variables, value_of(host.index_settings, "PIP_CERT"));
   use_pip_proxy(host);
   utsname machine{};
   if (::uname(&machine) == 0) host.machine = machine.machine;

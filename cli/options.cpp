@@ -37,6 +37,12 @@ void add_app(SettingOptions& settings, CLI::App& command, AppOptions& options) {
       ->allow_extra_args(false);
   settings.add(command, "index_strategy", options.index_strategy);
   settings.add(command, "compile_bytecode", options.compile_bytecode);
+  command
+      .add_option(
+          "--python-runtime", options.python_runtimes,
+          "Archive of a Python for runtime.txt (python-build-standalone, install_only); may be repeated")
+      ->type_name("VERSION=URL#sha256=HEX")
+      ->allow_extra_args(false);
   settings.add(command, "uv", options.uv);
 }
 

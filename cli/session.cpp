@@ -106,6 +106,8 @@ builder::BuildRequest make_request(const AppOptions& app) {
   if (app.workspace) out.target = builder::BuildRequest::Target::workspace;
   if (app.no_cache) out.cache = builder::BuildRequest::Cache::ignore;
   for (const auto& variable : app.environment) out.environment.push_back(parse_variable(variable));
+  for (const auto& runtime : app.python_runtimes)
+    out.runtimes.push_back(builder::parse_runtime_archive(runtime));
   out.uv_program = app.uv;
   out.index_strategy = app.index_strategy;
   if (!app.compile_bytecode) out.pyc_files = builder::PythonRequest::PycFiles::omit;

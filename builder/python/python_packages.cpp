@@ -24,6 +24,7 @@ ResolveRequest resolve_request(const PythonRequest& request, const BuildContext&
   out.step = request.step;
   out.layers = request.layers;
   out.interpreter = context.interpreter;
+  out.runtime = request.runtime;
   out.app_directory = request.app_directory;
   out.ignore = request.ignore;
   out.requirements = request.requirements;
@@ -126,7 +127,8 @@ PythonLayerResult install_python_packages(const Workbench& bench, const PythonRe
   BuildContext context;
   context.step = request.step;
   context.layers = request.layers;
-  context.interpreter = probe_interpreter(bench, request.layers, request.step);
+  context.interpreter =
+      request.interpreter ? *request.interpreter : probe_interpreter(bench, request.layers, request.step);
   context.app_directory = request.app_directory;
   context.ignore = request.ignore;
   context.uv = request.uv;
@@ -154,8 +156,11 @@ PythonLayerResult install_python_packages(const Workbench& bench, const PythonRe
   const std::vector<InstalledDistribution> distributions = installation.finish();
   std::vector<Bytecode> bytecode;
   if (compiler) bytecode = compiler->finish(distributions);
-  result.layers.push_back(write_environment_layer(
-      bench, {request.step, scheme, distributions, bytecode, EnvironmentLayer::Skeleton::yes}));
+  // A runtime archive is an environment by itself.
+  const auto skeleton =
+      request.runtime.empty() ? EnvironmentLayer::Skeleton::yes : EnvironmentLayer::Skeleton::no;
+  result.layers.push_back(
+      write_environment_layer(bench, {request.step, scheme, distributions, bytecode, skeleton}));
   for (const InstalledDistribution& distribution : distributions)
     result.packages.push_back({distribution.name, distribution.version});
   std::ranges::sort(result.packages, {}, [](const PythonLayerResult::Package& package) {

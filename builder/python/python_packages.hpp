@@ -28,7 +28,10 @@ struct PythonRequest {
   IndexStrategy index_strategy = IndexStrategy::first_index;
   std::string previous_lock;  // lock of the previous image, or empty (also for --upgrade)
   fs::path uv;                // the program on the host
-  Toolchain toolchain;        // needed only when something must be built
+  // What is known already about the interpreter; otherwise python3 of the layers is asked.
+  std::optional<Interpreter> interpreter;
+  fs::path runtime;     // ResolveRequest::runtime
+  Toolchain toolchain;  // needed only when something must be built
 };
 
 struct PythonLayerResult {

@@ -14,6 +14,7 @@ namespace dash::builder {
 namespace {
 
 constexpr const char* kDirectory = "/run/dash-build/resolve";
+constexpr const char* kRuntimeDirectory = "/run/dash-build/python";
 constexpr const char* kLockFile = "pylock.toml";
 // How many versions a message offers.
 constexpr std::size_t kOfferedVersions = 5;
@@ -23,6 +24,12 @@ struct Attempt {
   std::string output;  // standard output
   std::string errors;  // from uv's "error:" line on
 };
+
+std::string interpreter_of(const ResolveRequest& request) {
+  const auto& executable = request.interpreter.executable;
+  if (request.runtime.empty()) return executable;
+  return concat(kRuntimeDirectory, executable.substr(std::string_view(kPythonPrefix).size()));
+}
 
 // Asking a local project for its metadata writes into it.
 bool is_project(const LocalSource& source) {
@@ -97,8 +104,8 @@ class Resolver {
   Attempt run_uv(const char* file, const std::vector<std::string>& more,
                  const std::function<void(std::string_view)>& log) {
     std::vector<std::string> arguments{
-        "pip",           "compile",  concat(kDirectory, '/', file),  "--no-header",
-        "--no-annotate", "--python", request_.interpreter.executable};
+        "pip",           "compile",  concat(kDirectory, '/', file), "--no-header",
+        "--no-annotate", "--python", interpreter_of(request_)};
     arguments.insert(arguments.end(), more.begin(), more.end());
     const auto& own = request_.settings;
     arguments.insert(arguments.end(), own.compile_arguments.begin(), own.compile_arguments.end());
@@ -123,6 +130,8 @@ class Resolver {
                            copied ? SandboxMount::Access::read_write : SandboxMount::Access::read_only});
     for (const auto& repository : request_.requirements.repositories)
       command.mounts.push_back({repository, repository.string(), SandboxMount::Access::read_only});
+    if (!request_.runtime.empty())
+      command.mounts.push_back({request_.runtime, kRuntimeDirectory, SandboxMount::Access::read_only});
     command.mounts.push_back({work_.path() / "resolve", kDirectory, SandboxMount::Access::read_write});
 
     Attempt attempt;

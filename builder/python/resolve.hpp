@@ -21,6 +21,9 @@ struct ResolveRequest {
   std::vector<oci::Layer> layers;
   std::vector<fs::path> extra_layers;
   Interpreter interpreter;
+  // The tree of the interpreter's runtime archive on the host, because the app hides it in the image; empty:
+  // the interpreter is in the image.
+  fs::path runtime;
   fs::path app_directory;  // on the host; seen at /app
   IgnoreRules ignore;      // the app's
   RequirementsFiles requirements;

@@ -40,12 +40,15 @@ class PythonPackagesStep : public Step {
   void work_ahead() override { uv_.fetch_ahead(); }
 
   void prepare(const ImageState& below) override {
-    interpreter_ = probe_interpreter(bench_, below.layers(), kPythonPackagesStep);
+    interpreter_ =
+        probe_interpreter(bench_, system_layers(below), kPythonPackagesStep, interpreter_program(below));
   }
 
   StepInputs inputs(const ImageState& below) const override {
-    const auto interpreter = interpreter_ ? interpreter_ : known_interpreter(bench_.store, below.layers());
-    if (interpreter) check_runtime(*interpreter);
+    const auto interpreter =
+        interpreter_ ? interpreter_
+                     : known_interpreter(bench_.store, system_layers(below), interpreter_program(below));
+    if (interpreter && !has_runtime(below)) check_runtime(*interpreter);
     StepInputs out;
     for (const auto& leaf : leaves_) out.add(leaf.name, "sha256:" + to_hex(leaf.digest));
     // Directories that they name are like remote indexes: what is in them is no input.
@@ -58,6 +61,8 @@ class PythonPackagesStep : public Step {
     if (!settings_.hashes_place.empty()) out.add("hashes", settings_.hashes_place);
     add_variables(out);
     out.add(kInterpreterLeaf, interpreter ? interpreter->identity() : assumed_interpreter());
+    for (const auto* step : {kPythonRuntimeStep, kPreCompileStep})
+      if (below.keys.contains(step)) out.add(step, below.identity_of(step));
     out.add("prefix", kPythonPrefix);
     // What is so unless it is asked for otherwise is no input: old records stay good.
     if (request_.index_strategy != IndexStrategy::first_index) out.add("index strategy", "unsafe-best-match");
@@ -83,9 +88,11 @@ class PythonPackagesStep : public Step {
     request.uv = uv_.program();
     request.index_strategy = request_.index_strategy;
     request.pyc_files = request_.pyc_files;
-    request.toolchain = [this](const std::vector<oci::Layer>& layers,
-                               const std::vector<std::string>& packages) {
-      Snapshots snapshots(bench_.store.snapshots(), bench_.store.layout());
+    request.interpreter = interpreter_;
+    Snapshots snapshots(bench_.store.snapshots(), bench_.store.layout());
+    if (has_runtime(below)) request.runtime = runtime_tree(below, snapshots);
+    request.toolchain = [this, &snapshots, layers = system_layers(below)](
+                            const std::vector<oci::Layer>&, const std::vector<std::string>& packages) {
       return install_toolchain(bench_, snapshots, layers, packages, kPythonPackagesStep);
     };
     auto result = install_python_packages(bench_, request);
@@ -127,6 +134,26 @@ class PythonPackagesStep : public Step {
     return requirements_leaves(app_.directory, requirements_, app_.ignore, bench_.pool, bench_.stop);
   }
 
+  static bool has_runtime(const ImageState& below) { return below.keys.contains(kPythonRuntimeStep); }
+  static std::string interpreter_program(const ImageState& below) {
+    return has_runtime(below) ? kRuntimeProgram : kImageProgram;
+  }
+
+  // The image without the app's source, which interpreter and toolchain do not depend on.
+  static std::vector<oci::Layer> system_layers(const ImageState& below) {
+    std::vector<oci::Layer> out;
+    for (const auto& part : below.parts)
+      if (part.step != kAppStep && part.step != kPreCompileStep)
+        out.insert(out.end(), part.layers.begin(), part.layers.end());
+    return out;
+  }
+
+  // The unpacked interpreter; its first layer is all of it but bytecode.
+  fs::path runtime_tree(const ImageState& below, Snapshots& snapshots) const {
+    const auto part = std::ranges::find(below.parts, kPythonRuntimeStep, &ImageState::Part::step);
+    return snapshots.layer(part->layers.front(), bench_.stop) / fs::path(kPythonPrefix).relative_path();
+  }
+
   // Before the steps below are there, a plan assumes that the interpreter is the one of the last build.
   std::string assumed_interpreter() const {
     if (const auto last = StepRecords(bench_.store).last(request_.name.to_string(), kPythonPackagesStep))
@@ -147,10 +174,15 @@ class PythonPackagesStep : public Step {
                            interpreter.version, ", which is used"));
         return;
       case PythonVersionRequest::Match::no:
-        throw Error(ErrorCode::unsupported, concat("runtime.txt asks for Python ", wanted,
-                                                   ", but the base image has ", interpreter.version))
+        throw Error(
+            ErrorCode::unsupported,
+            concat("runtime.txt asks for Python ", wanted, ", but the base image has ", interpreter.version,
+                   request_.runtimes.empty()
+                       ? ""
+                       : concat(" and there are archives of ", versions_of(request_.runtimes))))
             .with_hint(concat("change runtime.txt to python-", interpreter.minor_version(),
-                              ", or name a base image with that Python by --base"));
+                              ", name a base image with that Python by --base, or an archive of it by "
+                              "--python-runtime"));
     }
   }
 

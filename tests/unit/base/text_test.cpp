@@ -80,3 +80,13 @@ TEST_CASE("URLs lose what is secret") {
   CHECK(redact_url("https://host.example/a@b") == "https://host.example/a@b");
   CHECK(redact_url("file.txt?x") == "file.txt");
 }
+
+TEST_CASE("the distance between two texts") {
+  CHECK(edit_distance("libpq-dev", "libpq-dev", 2) == 0);
+  CHECK(edit_distance("libpq-dev", "libqp-dve", 2) == 2);
+  CHECK(edit_distance("kitten", "sitting", 5) == 3);
+  CHECK(edit_distance("kitten", "sitting", 2) == 3);  // one more than the limit
+  CHECK(edit_distance("", "abc", 5) == 3);
+  CHECK(edit_distance("", "abc", 1) == 2);
+  CHECK(edit_distance("ab", "ba", 2) == 1);
+}

@@ -123,7 +123,7 @@ TEST_CASE("an app's configuration") {
   CHECK(config.user == "32767:32767");
   CHECK(config.created == "1980-01-01T00:00:00Z");
   CHECK(config.environment_value("PATH") == "/app/.heroku/python/bin:/usr/bin:/bin");
-  CHECK(config.environment_value("LANG") == "C.UTF-8");
+  CHECK(config.environment_value("LANG") == "de_DE.UTF-8");
   CHECK(config.environment_value("EXTRA") == "1");
   CHECK(config.environment_value("PORT") == "8080");
   CHECK(config.environment.back() == "APP_TITLE=Sales");
