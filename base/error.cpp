@@ -91,6 +91,39 @@ Error system_error(std::string_view what, int errno_value) {
   return error;
 }
 
+std::string next_step(const Error& error) {
+  if (!error.hint().empty()) return error.hint();
+  switch (error.code()) {
+    case ErrorCode::internal:
+      return "this should not happen: please report it, with the command line and these lines";
+    case ErrorCode::usage:
+      return "'dash-build COMMAND --help' shows what the command takes";
+    case ErrorCode::invalid_input:
+      return "mend what is named above, then run the command again";
+    case ErrorCode::not_found:
+      return "check the name; it may be misspelt, incomplete or removed";
+    case ErrorCode::unsupported:
+      return "'dash-build doctor' shows what this host can do";
+    case ErrorCode::step_failed:
+      return "the command's output says what went wrong";
+    case ErrorCode::corrupt:
+      return "it is damaged, or was made to do harm: get it again from where it came from; 'dash-build "
+             "validate' "
+             "checks the store";
+    case ErrorCode::no_space:
+      return "free some space ('dash-build gc' removes what no image needs), or set DASH_BUILD_HOME to "
+             "another "
+             "disk";
+    case ErrorCode::denied:
+      return "run it as a user who may do this, or check the credentials";
+    case ErrorCode::unavailable:
+      return "check network, proxy and certificates, then try again";
+    case ErrorCode::canceled:
+      return {};
+  }
+  return {};
+}
+
 std::string render(const Error& error) {
   std::string out = concat("error: ", error.message(), '\n');
   for (auto frame = error.context().rbegin(); frame != error.context().rend(); ++frame)
@@ -99,7 +132,7 @@ std::string render(const Error& error) {
     out += "  last output:\n";
     for (const auto line : split_lines(error.output())) out += concat("    | ", line, '\n');
   }
-  if (!error.hint().empty()) out += concat("hint: ", error.hint(), '\n');
+  if (const auto hint = next_step(error); !hint.empty()) out += concat("hint: ", hint, '\n');
   return out;
 }
 

@@ -80,6 +80,10 @@ auto with_context(std::string_view frame, Body&& body) -> decltype(body()) {
   }
 }
 
+// What to do about it: the error's hint, or where it has none what helps with most failures of its kind;
+// empty only when the user stopped the program.
+std::string next_step(const Error& error);
+
 // The error as text for a terminal: "error: what", then "  while …" lines outermost first, the command's last
 // output, and a "hint: …" line. Ends with a newline.
 std::string render(const Error& error);

@@ -79,6 +79,13 @@ void write_file_atomic(const fs::path& path, std::string_view content, mode_t mo
   sync_directory(path.has_parent_path() ? path.parent_path() : fs::path("."));
 }
 
+void write_file(const fs::path& path, std::string_view content, mode_t mode) {
+  const auto fd = open_file(path, O_WRONLY | O_CREAT | O_TRUNC, mode);
+  FdSink(fd.get(), path.string()).write(as_bytes(content));
+  if (::fchmod(fd.get(), mode) != 0)
+    throw system_error(concat("cannot set the mode of ", path.string()), errno);
+}
+
 void sync_directory(const fs::path& directory) {
   const auto fd = open_file(directory, O_RDONLY | O_DIRECTORY);
   if (::fsync(fd.get()) != 0 && errno != EINVAL)

@@ -66,6 +66,9 @@ std::optional<std::string> read_file_if_exists(const fs::path& path,
 // (and a crash) sees the old or the new content, never a part.
 void write_file_atomic(const fs::path& path, std::string_view content, mode_t mode = 0644);
 
+// Writes a file that need not survive a crash, with exactly this mode.
+void write_file(const fs::path& path, std::string_view content, mode_t mode = 0644);
+
 // fsync of a directory, so that a rename in it survives a power failure.
 void sync_directory(const fs::path& directory);
 

@@ -243,10 +243,17 @@ ProcessResult run_process(const ProcessOptions& options, std::stop_token stop) {
   Pipe input, output, errors, report, leave;
   const auto argv = c_strings(options.argv);
   const auto environment = c_strings(options.environment);
-  const ChildSide side{
-      options,          program->c_str(),   argv.data(),        environment.data(), ::getpid(),
-      input.read.get(), output.write.get(), errors.write.get(), report.write.get(), leave.read.get(),
-      leave.write.get()};
+  const ChildSide side{options,
+                       program->c_str(),
+                       argv.data(),
+                       environment.data(),
+                       ::getpid(),
+                       options.input_fd >= 0 ? options.input_fd : input.read.get(),
+                       output.write.get(),
+                       errors.write.get(),
+                       report.write.get(),
+                       leave.read.get(),
+                       leave.write.get()};
   const pid_t child = start_child(options);
   if (child < 0) throw StartError(program->string(), "clone", errno);
   if (child == 0) exec_child(side);

@@ -18,6 +18,7 @@ struct ProcessOptions {
   std::vector<std::string> environment;  // "NAME=value"; the complete environment of the child
   fs::path directory;                    // empty: the caller's
   std::string input;                     // given on standard input; the child sees end of file after it
+  int input_fd = -1;                     // the child's standard input instead of `input`; stays the caller's
   // Called with each whole line (no newline) of standard output and standard error as it comes, from the
   // calling thread. Lines over 64 KiB come in pieces. Unset: the output is dropped.
   std::function<void(std::string_view line)> on_stdout;

@@ -1,5 +1,6 @@
 #include "base/text.hpp"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cstdio>
@@ -126,10 +127,11 @@ std::string human_size(std::uint64_t bytes) {
 
 std::string quoted(std::string_view text) {
   static constexpr std::string_view kHex = "0123456789abcdef";
+  const bool is_text = is_utf8(text);  // messages go into JSON, which has no other bytes
   std::string out = "'";
   for (const char c : text) {
     const auto byte = static_cast<unsigned char>(c);
-    if (byte < 0x20 || byte == 0x7F) {
+    if (byte < 0x20 || byte == 0x7F || (byte >= 0x80 && !is_text)) {
       out += "\\x";
       out += kHex[byte >> 4U];
       out += kHex[byte & 15U];
@@ -160,6 +162,29 @@ std::string shell_join(const std::vector<std::string>& words) {
     out += '\'';
   }
   return out;
+}
+
+std::size_t edit_distance(std::string_view one, std::string_view other, std::size_t limit) {
+  const auto difference = one.size() > other.size() ? one.size() - other.size() : other.size() - one.size();
+  if (difference > limit) return limit + 1;
+  // Rows of the usual table: the one before the last, the last, and the one that is being filled.
+  std::vector<std::size_t> before(other.size() + 1), last(other.size() + 1), row(other.size() + 1);
+  for (std::size_t j = 0; j <= other.size(); ++j) last[j] = j;
+  for (std::size_t i = 1; i <= one.size(); ++i) {
+    row[0] = i;
+    auto least = row[0];
+    for (std::size_t j = 1; j <= other.size(); ++j) {
+      const bool same = one[i - 1] == other[j - 1];
+      row[j] = std::min({last[j] + 1, row[j - 1] + 1, last[j - 1] + (same ? 0 : 1)});
+      if (i > 1 && j > 1 && one[i - 1] == other[j - 2] && one[i - 2] == other[j - 1])
+        row[j] = std::min(row[j], before[j - 2] + 1);
+      least = std::min(least, row[j]);
+    }
+    if (least > limit) return limit + 1;
+    std::swap(before, last);
+    std::swap(last, row);
+  }
+  return std::min(last[other.size()], limit + 1);
 }
 
 std::string redact_url(std::string_view url) {

@@ -1,6 +1,7 @@
 // Small text functions that the standard library lacks in this compiler.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -60,6 +61,10 @@ std::string quoted(std::string_view text);
 
 // The words as one line that a POSIX shell would split into the same words again.
 std::string shell_join(const std::vector<std::string>& words);
+
+// How many letters must be put in, left out, replaced or exchanged with their neighbour to make one text of
+// the other; more than `limit` is answered as `limit` + 1.
+std::size_t edit_distance(std::string_view one, std::string_view other, std::size_t limit);
 
 // `url` without user name, password and query, safe to print.
 std::string redact_url(std::string_view url);

@@ -2,10 +2,11 @@
 
 #include "base/error.hpp"
 #include "base/text.hpp"
-#include "builder/image_config.hpp"
+#include "builder/steps/app_image.hpp"
 #include "builder/steps/steps.hpp"
 
 #include <chrono>
+#include <utility>
 
 namespace dash::builder {
 
@@ -28,7 +29,7 @@ class Decider {
   Decided decide(const Step& step, const ImageState& state) const {
     Decided out;
     out.plan.step = step.name();
-    if (const auto reason = step.skip_reason()) {
+    if (const auto reason = step.skip_reason(state)) {
       out.plan.decision = Decision::skip;
       out.plan.reason = *reason;
       return out;
@@ -41,14 +42,14 @@ class Decider {
       out.plan.reason = "--no-cache";
       return out;
     }
-    auto record = records_.find(*out.key);
-    if (record && step.accepts(*record, state)) {
+    if (auto record = records_.find(*out.key, step.variant(state))) {
       out.plan.decision = Decision::reuse;
       out.plan.reason = "nothing it depends on changed";
       out.record = std::move(record);
       return out;
     }
-    out.plan.reason = why_not(step, inputs, record.has_value());
+    const bool for_others = records_.find(*out.key).has_value();
+    out.plan.reason = why_not(step, inputs, for_others);
     return out;
   }
 
@@ -59,8 +60,8 @@ class Decider {
   void remember(const Step& step, const StepKey& key) { records_.remember(app_, step.name(), key); }
 
  private:
-  std::string why_not(const Step& step, const StepInputs& inputs, bool refused) const {
-    if (refused) return "it was compiled against other system packages";
+  std::string why_not(const Step& step, const StepInputs& inputs, bool for_others) const {
+    if (for_others) return "it was compiled against other system packages";
     const auto before = records_.last(app_, step.name());
     if (!before) return "not built before";
     const auto change = describe_change(before->leaves, inputs.leaves());
@@ -84,7 +85,10 @@ StepRecord execute(const Workbench& bench, Step& step, const Decider::Decided& d
                    const ImageState& state, Decider& decider) {
   const auto start = std::chrono::steady_clock::now();
   bench.events.emit(StepStarted{step.name()});
-  auto result = with_context(concat("in step ", step.name()), [&] { return step.run(state); });
+  auto result = with_context(concat("in step ", step.name()), [&] {
+    require_space(bench.store.home(), step.space_needed(), "it");
+    return step.run(state);
+  });
   const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
   StepRecord record{step.name(), decided.plan.leaves, std::move(result.layers), std::move(result.facts),
                     elapsed.count()};
@@ -98,11 +102,9 @@ StepRecord execute(const Workbench& bench, Step& step, const Decider::Decided& d
 
 oci::Descriptor store_app_image(const Workbench& bench, const BuildRequest& request,
                                 const ImageState& state) {
-  const auto& base = state.facts.at(kBaseStep);
-  const auto base_config = oci::ImageConfig::parse(base.at("config"), "configuration of the base image");
-  auto config = app_image_config(base_config, request.name.repository, request.environment,
-                                 bench.host.source_date_epoch);
-  const oci::Annotations annotations = {{oci::annotation::kBaseDigest, base.at("digest")}};
+  auto config = image_config(bench, request, state);
+  const oci::Annotations annotations = {
+      {oci::annotation::kBaseDigest, state.facts.at(kBaseStep).at("digest")}};
 
   std::vector<oci::Layer> layers;
   for (const auto& part : state.parts) {
@@ -114,6 +116,11 @@ oci::Descriptor store_app_image(const Workbench& bench, const BuildRequest& requ
     }
   }
   return bench.store.layout().store_image(config, layers, annotations);
+}
+
+void work_ahead(const StepList& list, const ImageState& state) {
+  for (const auto& step : list.steps)
+    if (!step->skip_reason(state)) step->work_ahead();
 }
 
 }  // namespace
@@ -140,14 +147,17 @@ BuildReport run_build(const Workbench& bench, const BuildRequest& request) {
   Decider decider(bench, request);
   ImageState state;
   std::vector<StepReport> reports;
+  bool works = false;  // some step has to run
   for (const auto& step : list.steps) {
     if (bench.stop.stop_requested()) throw Error(ErrorCode::canceled, "the build was stopped");
-    if (!step->skip_reason()) with_context(concat("in step ", step->name()), [&] { step->prepare(state); });
+    if (!step->skip_reason(state))
+      with_context(concat("in step ", step->name()), [&] { step->prepare(state); });
     const auto decided = decider.decide(*step, state);
     bench.events.emit(StepPlanned{step->name(), decided.plan.decision, decided.plan.reason});
     StepReport report{decided.plan, {}, 0};
     if (decided.plan.decision != Decision::skip) {
       if (decided.record) decider.remember(*step, *decided.key);
+      if (!decided.record && !std::exchange(works, true)) work_ahead(list, state);
       const auto record = decided.record ? *decided.record : execute(bench, *step, decided, state, decider);
       report.layers = record.layers;
       report.seconds = decided.record ? 0 : record.seconds;

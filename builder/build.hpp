@@ -1,6 +1,8 @@
 // A whole build: an app's source directory becomes an image in the store.
 #pragma once
 
+#include "builder/python/python_packages.hpp"
+#include "builder/python/runtime_archive.hpp"
 #include "builder/step.hpp"
 #include "builder/workbench.hpp"
 #include "oci/reference.hpp"
@@ -14,8 +16,8 @@ namespace dash::builder {
 struct BuildRequest {
   fs::path app_directory;
   oci::Reference name;  // with a tag
-  // Base image: "oci:DIR[:TAG]", "oci-archive:FILE[:TAG]" or a name in the store; empty: the embedded
-  // default.
+  // Base image: "oci:DIR[:TAG]", "oci-archive:FILE[:TAG]", "docker-archive:FILE[:NAME]" or a name in the
+  // store; empty: the embedded default.
   std::string base;
   // `workspace` builds the image for Workspaces: steps 1-7, Python apps only.
   enum class Target { deploy, workspace } target = Target::deploy;
@@ -23,7 +25,11 @@ struct BuildRequest {
   enum class Cache { use, ignore } cache = Cache::use;
   // Further variables of the image's environment; they win over the defaults and are visible to predeploy.
   std::vector<std::pair<std::string, std::string>> environment;
+  // Interpreters for apps whose runtime.txt asks for one that the base image does not have.
+  std::vector<RuntimeArchive> runtimes;
   fs::path uv_program;  // a uv of the host's to use instead of the pinned one; empty: the pinned one
+  IndexStrategy index_strategy = IndexStrategy::first_index;
+  PythonRequest::PycFiles pyc_files = PythonRequest::PycFiles::compile;
 };
 
 struct PlannedStep {

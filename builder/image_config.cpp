@@ -21,17 +21,21 @@ oci::ImageConfig app_image_config(const oci::ImageConfig& base, std::string_view
   out.labels["com.dokku.image-stage"] = "release";
   out.labels["org.opencontainers.image.title"] = app_name;
 
+  // What the old platform's profile scripts only set where nothing was set before.
+  const auto default_to = [&](const char* name, const char* value) {
+    if (!base.environment_value(name)) out.set_environment(name, value);
+  };
   const auto path = base.environment_value("PATH").value_or(std::string(kDefaultSearchPath));
   out.set_environment("PATH", concat(kPythonPrefix, "/bin:", path));
   out.set_environment("HOME", kAppDirectory);
   out.set_environment("USER", kAppUserName);
-  out.set_environment("LANG", "C.UTF-8");
+  default_to("LANG", "C.UTF-8");
   out.set_environment("PORT", "5000");
   out.set_environment("PYTHONUNBUFFERED", "true");
-  out.set_environment("PYTHONHASHSEED", "random");
-  out.set_environment("PYTHONPATH", kAppDirectory);
+  default_to("PYTHONHASHSEED", "random");
+  default_to("PYTHONPATH", kAppDirectory);
   out.set_environment("FORWARDED_ALLOW_IPS", "*");
-  out.set_environment("GUNICORN_CMD_ARGS", "--access-logfile -");
+  default_to("GUNICORN_CMD_ARGS", "--access-logfile -");
   for (const auto& [name, value] : variables) out.set_environment(name, value);
   return out;
 }

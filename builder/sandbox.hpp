@@ -35,8 +35,11 @@ struct SandboxCommand {
   std::uint32_t gid = 0;
   Network network = Network::none;
   Changes changes = Changes::discard;
+  // `visible` shows HostSettings::secrets at /run/secrets, to root only; never part of the change.
+  enum class Secrets { hidden, visible } secrets = Secrets::hidden;
   std::vector<SandboxMount> mounts;
-  std::string input;                                            // standard input
+  std::string input;  // standard input
+  int input_fd = -1;  // standard input instead of `input`: stays the caller's, who may write to its other end
   std::function<void(std::string_view line)> on_output;         // lines of both streams, live
   std::function<void(std::string_view bytes)> on_stdout_bytes;  // standard output raw instead of as lines
 };

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/event.hpp"
+#include "builder/disk_space.hpp"
 #include "builder/step_inputs.hpp"
 #include "builder/step_record.hpp"
 
@@ -40,8 +41,13 @@ class Step {
   virtual ~Step() = default;
   virtual std::string name() const = 0;
 
-  // Why there is nothing to do for this app ("no apt-packages"); nothing when the step applies.
-  virtual std::optional<std::string> skip_reason() const { return std::nullopt; }
+  // Why there is nothing to do for this app on top of `below` ("no apt-packages"); nothing when the step
+  // applies, or may apply as far as that is known.
+  virtual std::optional<std::string> skip_reason(const ImageState&) const { return std::nullopt; }
+
+  // Called once, before the first step of a build runs: may start on other threads what `run` will need
+  // whatever the steps below come to. It must not fail; what goes wrong there is for `run` to throw.
+  virtual void work_ahead() {}
 
   // Finds out what `inputs` needs and is not known yet. Called only when building, so it may run commands;
   // what it finds must be remembered in the store, so that the next build runs none.
@@ -50,11 +56,15 @@ class Step {
   // What the result depends on, as far as it is known.
   virtual StepInputs inputs(const ImageState& below) const = 0;
 
-  // Whether a record with the right key may be used: for inputs that only matter to some results.
-  virtual bool accepts(const StepRecord&, const ImageState&) const { return true; }
+  // Inputs that matter to some results only. A result that depends on them says so by a fact kVariantFact
+  // with this text; its record serves only builds with the same text, and is kept beside those of the others.
+  virtual std::string variant(const ImageState&) const { return {}; }
 
   // What `run` is called: `fetch` when the result only has to be brought here.
   virtual Decision kind() const { return Decision::build; }
+
+  // What `run` will at least take of the store's disk, as far as that can be told before; checked before it.
+  virtual DiskSpace space_needed() const { return {std::uint64_t{16} << 20, 200}; }
 
   virtual StepResult run(const ImageState& below) = 0;
 };

@@ -51,6 +51,10 @@ StepRecord from_json(const Json& json) {
   return out;
 }
 
+StepKey variant_key(const StepKey& key, std::string_view variant) {
+  return StepKey(sha256(concat(key.hex(), ' ', kVariantFact, ' ', variant)));
+}
+
 }  // namespace
 
 fs::path StepRecords::record_path(std::string_view key_hex) const {
@@ -83,10 +87,23 @@ std::optional<StepRecord> StepRecords::find(const StepKey& key) const {
   return complete ? record : std::nullopt;
 }
 
+std::optional<StepRecord> StepRecords::find(const StepKey& key, std::string_view variant) const {
+  for (const auto& place : {key, variant_key(key, variant)}) {
+    auto record = find(place);
+    if (!record) continue;
+    const auto made_for = record->facts.find(kVariantFact);
+    if (made_for == record->facts.end() || made_for->second == variant) return record;
+  }
+  return std::nullopt;
+}
+
 void StepRecords::save(const StepKey& key, const StepRecord& record) {
+  const auto text = to_json(record).dump(2) + "\n";
   const auto path = record_path(key.hex());
   make_directories(path.parent_path());
-  write_file_atomic(path, to_json(record).dump(2) + "\n");
+  if (const auto variant = record.facts.find(kVariantFact); variant != record.facts.end())
+    write_file_atomic(record_path(variant_key(key, variant->second).hex()), text);
+  write_file_atomic(path, text);
 }
 
 std::uint64_t StepRecords::remove_incomplete() {

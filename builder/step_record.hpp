@@ -14,6 +14,9 @@
 
 namespace dash::builder {
 
+// The fact of a record whose result depends on more than its key tells: on Step::variant, which is its value.
+inline constexpr const char* kVariantFact = "compiled-with";
+
 struct StepRecord {
   std::string step;
   std::vector<Leaf> leaves;
@@ -32,6 +35,9 @@ class StepRecords {
   // The record for a key, when every layer it names is in the store. Damaged or outdated files count as
   // absent.
   std::optional<StepRecord> find(const StepKey& key) const;
+  // The same, of those records only that serve the variant. It may be another one than `find` has.
+  std::optional<StepRecord> find(const StepKey& key, std::string_view variant) const;
+  // Replaces the key's record; those of its other variants stay.
   void save(const StepKey& key, const StepRecord& record);
 
   // Removes the records whose layers are not all in the store; returns how many.

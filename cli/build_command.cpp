@@ -1,10 +1,13 @@
 // `build` and `plan`: an app's directory to an image, and what that would take.
 #include "base/error.hpp"
 #include "base/text.hpp"
+#include "cli/built_image_push.hpp"
 #include "cli/commands.hpp"
+#include "cli/host_environment.hpp"
 #include "cli/renderers.hpp"
 #include "cli/report.hpp"
 #include "cli/session.hpp"
+#include "oci/docker_archive.hpp"
 #include "oci/image_archive.hpp"
 #include "oci/image_location.hpp"
 
@@ -19,14 +22,24 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-std::vector<oci::ImageLocation> parse_outputs(const std::vector<std::string>& texts) {
+std::vector<oci::ImageLocation> parse_outputs(const std::vector<std::string>& texts,
+                                              const oci::Reference& image) {
+  using Kind = oci::ImageLocation::Kind;
   std::vector<oci::ImageLocation> out;
   for (const auto& text : texts) {
     auto location = oci::ImageLocation::parse(text);
-    if (location.kind == oci::ImageLocation::Kind::name)
+    if (location.kind == Kind::name)
       throw Error(ErrorCode::usage, concat("-o ", dash::quoted(text), " names no place to write to"))
-          .with_hint("use -o oci:DIR[:TAG] or -o oci-archive:FILE[:TAG]; -t names the image in the store");
-    if (location.tag.empty()) location.tag = "latest";
+          .with_hint(
+              "use -o oci:DIR[:TAG], oci-archive:FILE[:TAG] or docker-archive:FILE[:NAME]; -t names the "
+              "image "
+              "in the store");
+    // A Docker archive says the name that the image gets where it is loaded.
+    if (location.kind == Kind::docker_archive)
+      location.tag =
+          (location.tag.empty() ? image : oci::Reference::parse(location.tag).with_default_tag()).to_string();
+    else if (location.tag.empty())
+      location.tag = "latest";
     out.push_back(std::move(location));
   }
   return out;
@@ -35,22 +48,40 @@ std::vector<oci::ImageLocation> parse_outputs(const std::vector<std::string>& te
 void write_output(const oci::ImageLayout& from, const oci::Descriptor& image, const oci::ImageLocation& to,
                   const std::stop_token& stop) {
   with_context(concat("while writing ", to.to_string()), [&] {
-    if (to.kind == oci::ImageLocation::Kind::archive)
-      oci::export_archive(from, image, to.tag, to.path, {}, stop);
-    else
-      oci::export_layout(from, image, to.tag, to.path, {}, stop);
+    switch (to.kind) {
+      case oci::ImageLocation::Kind::archive:
+        return oci::export_archive(from, image, to.tag, to.path, {}, stop);
+      case oci::ImageLocation::Kind::docker_archive:
+        return oci::export_docker_archive(from, image, to.tag, to.path, {}, stop);
+      case oci::ImageLocation::Kind::layout:
+      case oci::ImageLocation::Kind::name:
+        return oci::export_layout(from, image, to.tag, to.path, {}, stop);
+    }
   });
+}
+
+// The progress display is complete when it returns.
+builder::BuildReport build(const BuildOptions& options, const builder::BuildRequest& request,
+                           const std::vector<oci::ImageLocation>& outputs,
+                           const std::vector<oci::Reference>& push_targets, const std::stop_token& stop) {
+  const auto events = make_renderer(options.progress, environment_variables());
+  Session session(options.common, options.app, options.threads, *events, stop);
+  auto report = builder::run_build(session.bench(), request);
+  for (const auto& output : outputs) write_output(session.store().layout(), report.image, output, stop);
+  push_built_image(session.store().layout(), report.image, push_targets, options.common, session.bench().host,
+                   *events, stop);
+  return report;
 }
 
 }  // namespace
 
 int run_command(const BuildOptions& options, std::stop_token stop) {
-  const auto outputs = parse_outputs(options.outputs);
   const auto request = make_request(options.app);
-  const auto events = make_renderer(options.progress);
-  Session session(options.common, options.app, options.threads, *events, stop);
-  const auto report = builder::run_build(session.bench(), request);
-  for (const auto& output : outputs) write_output(session.store().layout(), report.image, output, stop);
+  const auto outputs = parse_outputs(options.outputs, request.name);
+  const auto push_targets = parse_push_targets(options.push);
+  if (options.app.offline && !push_targets.empty())
+    throw Error(ErrorCode::usage, "--push needs the network, which --offline rules out");
+  const auto report = build(options, request, outputs, push_targets, stop);
   if (!options.metadata_file.empty()) write_metadata(options.metadata_file, request, report);
   if (options.progress == Progress::quiet)
     std::cout << report.image.digest.to_string() << '\n';

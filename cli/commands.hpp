@@ -16,6 +16,8 @@ int run_command(const RemoveOptions& options, std::stop_token stop);
 int run_command(const CollectOptions& options, std::stop_token stop);
 int run_command(const ValidateOptions& options, std::stop_token stop);
 int run_command(const DoctorOptions& options, std::stop_token stop);
+int run_command(const ConfigOptions& options, std::stop_token stop);
+int run_command(const CompletionOptions& options, std::stop_token stop);
 int run_command(const PushOptions& options, std::stop_token stop);
 int run_command(const PullOptions& options, std::stop_token stop);
 int run_command(const CopyOptions& options, std::stop_token stop);

@@ -3,6 +3,7 @@
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "base/text.hpp"
+#include "builder/python/pip_configuration.hpp"
 #include "oci/layer_writer.hpp"
 
 #include <array>
@@ -27,18 +28,35 @@ bool is_readable(const fs::path& path) {
   return !path.empty() && ::access(path.c_str(), R_OK) == 0;
 }
 
-fs::path find_ca_bundle(const Variables& variables) {
-  if (const auto named = value_of(variables, "DASH_BUILD_CA_BUNDLE"); !named.empty()) {
-    if (!is_readable(named))
-      throw Error(ErrorCode::usage, concat("DASH_BUILD_CA_BUNDLE names ", named, ", which cannot be read"));
-    return named;
+// `pip_certificates` is pip's own bundle, where one is set.
+fs::path find_ca_bundle(const fs::path& chosen, const Variables& variables,
+                        const std::string& pip_certificates) {
+  if (!chosen.empty()) {
+    if (!is_readable(chosen))
+      throw Error(ErrorCode::usage, concat("the certificates ", chosen.string(), " cannot be read"))
+          .with_hint("'dash-build config' shows where ca_bundle is set");
+    return chosen;
   }
-  const std::array<fs::path, 5> places = {
-      value_of(variables, "SSL_CERT_FILE"), "/etc/ssl/certs/ca-certificates.crt",
-      "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/ca-bundle.pem", "/etc/ssl/cert.pem"};
+  const std::array<fs::path, 6> places = {
+      value_of(variables, "SSL_CERT_FILE"), pip_certificates,         "/etc/ssl/certs/ca-certificates.crt",
+      "/etc/pki/tls/certs/ca-bundle.crt",   "/etc/ssl/ca-bundle.pem", "/etc/ssl/cert.pem"};
   for (const auto& place : places)
     if (is_readable(place)) return place;
   return {};
+}
+
+fs::path find_netrc(const Variables& variables) {
+  auto netrc = fs::path(value_of(variables, "NETRC"));
+  const auto home = value_of(variables, "HOME");
+  if (netrc.empty() && !home.empty()) netrc = fs::path(home) / ".netrc";
+  return is_readable(netrc) ? fs::absolute(netrc) : fs::path();
+}
+
+// pip's own proxy setting serves for what pip would have fetched, and nothing else tells of one.
+void use_pip_proxy(builder::HostSettings& host) {
+  const auto proxy = value_of(host.index_settings, "PIP_PROXY");
+  if (proxy.empty()) return;
+  for (const auto* name : {"http_proxy", "https_proxy"}) host.proxies.emplace(name, proxy);
 }
 
 std::string debian_architecture(const std::string& machine) {
@@ -49,22 +67,33 @@ std::string debian_architecture(const std::string& machine) {
 
 }  // namespace
 
-builder::HostSettings read_host_settings() {
-  builder::HostSettings host;
+std::map<std::string, std::string> environment_variables() {
+  Variables out;
   for (char** entry = environ; *entry != nullptr; ++entry) {
     const std::string_view text = *entry;
     const auto equals = text.find('=');
-    if (equals == std::string_view::npos) continue;
-    host.environment.emplace_back(text);
-    host.variables[std::string(text.substr(0, equals))] = text.substr(equals + 1);
+    if (equals != std::string_view::npos) out[std::string(text.substr(0, equals))] = text.substr(equals + 1);
   }
+  return out;
+}
+
+builder::HostSettings read_host_settings(const CommonOptions& common) {
+  builder::HostSettings host;
+  host.variables = environment_variables();
+  for (const auto& [name, value] : host.variables) host.environment.push_back(concat(name, '=', value));
+  host.index_settings = builder::read_pip_configuration(host.variables);
   for (const auto& [name, value] : host.variables) {
-    if (name.starts_with("PIP_") || name.starts_with("UV_")) host.index_settings[name] = value;
+    // pip takes an empty variable for none.
+    if ((name.starts_with("PIP_") || name.starts_with("UV_")) && !trim(value).empty())
+      host.index_settings[name] = value;
     const auto lower = to_lower(name);
     if (lower == "http_proxy" || lower == "https_proxy" || lower == "no_proxy" || lower == "all_proxy")
       host.proxies[name] = value;
   }
-  host.ca_bundle = find_ca_bundle(host.variables);
+  host.netrc = find_netrc(host.variables);
+  host.ca_bundle =
+      find_ca_bundle(common.ca_bundle, host.variables, value_of(host.index_settings, "PIP_CERT"));
+  use_pip_proxy(host);
   utsname machine{};
   if (::uname(&machine) == 0) host.machine = machine.machine;
   host.debian_architecture = debian_architecture(host.machine);
@@ -79,13 +108,12 @@ builder::HostSettings read_host_settings() {
   return host;
 }
 
-fs::path store_home(const fs::path& chosen, const builder::HostSettings& host) {
+fs::path store_home(const fs::path& chosen, const Variables& variables) {
   if (!chosen.empty()) return fs::absolute(chosen);
-  if (const auto home = value_of(host.variables, "DASH_BUILD_HOME"); !home.empty()) return fs::absolute(home);
   if (::geteuid() == 0) return "/var/lib/dash-build";
-  if (const auto data = value_of(host.variables, "XDG_DATA_HOME"); !data.empty())
+  if (const auto data = value_of(variables, "XDG_DATA_HOME"); !data.empty())
     return fs::path(data) / "dash-build";
-  const auto home = value_of(host.variables, "HOME");
+  const auto home = value_of(variables, "HOME");
   if (home.empty())
     throw Error(ErrorCode::usage, "there is no place for the store: neither DASH_BUILD_HOME nor HOME is set")
         .with_hint("set DASH_BUILD_HOME or use --home DIR");

@@ -33,8 +33,16 @@ std::uint64_t layer_bytes(const oci::Manifest& manifest) {
   return sum;
 }
 
+// Only a build makes a store: here a home without one is a misspelt one.
 builder::Store open_store(const CommonOptions& common) {
-  return builder::Store(store_home(common.home, read_host_settings()));
+  const auto home = store_home(common.home, environment_variables());
+  require_store(home);
+  return builder::Store(home);
+}
+
+// "1 fault", "2 faults".
+std::string count(std::uint64_t number, std::string_view one, std::string_view many) {
+  return concat(number, ' ', number == 1 ? one : many);
 }
 
 std::string name_of(const oci::Descriptor& entry) {
@@ -45,7 +53,7 @@ std::string name_of(const oci::Descriptor& entry) {
 }  // namespace
 
 int run_command(const InspectOptions& options, std::stop_token) {
-  const auto found = find_image(options.image, options.common.home, read_host_settings());
+  const auto found = find_image(options.image, options.common.home, read_host_settings(options.common));
   const auto& image = found.image;
   const auto layers = image.layers();
   if (options.json) {
@@ -79,8 +87,8 @@ int run_command(const InspectOptions& options, std::stop_token) {
             << "user        " << image.config.user << '\n'
             << "entrypoint  " << shell_join(image.config.entrypoint) << '\n'
             << "cmd         " << shell_join(image.config.cmd) << '\n'
-            << "size        " << human_size(layer_bytes(image.manifest)) << " in " << layers.size()
-            << " layers\n";
+            << "size        " << human_size(layer_bytes(image.manifest)) << " in "
+            << count(layers.size(), "layer", "layers") << '\n';
   for (const auto& layer : layers)
     std::cout << pad(step_of(layer.blob), 16) << ' ' << layer.blob.digest.to_string() << ' '
               << human_size(layer.blob.size) << '\n';
@@ -128,8 +136,8 @@ int run_command(const CollectOptions& options, std::stop_token stop) {
   if (!collected)
     throw Error(ErrorCode::unavailable, "a build is using the store; nothing was removed")
         .with_hint("run 'dash-build gc' again when it is done");
-  std::cout << "freed " << human_size(collected->bytes) << " in " << collected->removed
-            << " files and directories\n";
+  std::cout << "freed " << human_size(collected->bytes) << " in "
+            << count(collected->removed, "file or directory", "files and directories") << '\n';
   return 0;
 }
 
@@ -139,7 +147,7 @@ int run_command(const ValidateOptions& options, std::stop_token) {
   for (const auto& fault : faults) std::cout << fault << '\n';
   if (!faults.empty())
     throw Error(ErrorCode::corrupt,
-                concat(store.layout().directory().string(), " has ", faults.size(), " faults"))
+                concat(store.layout().directory().string(), " has ", count(faults.size(), "fault", "faults")))
         .with_hint(
             "remove the images that are named with 'dash-build rm', run 'dash-build gc', and build again");
   std::cout << "valid\n";

@@ -9,6 +9,13 @@
 
 namespace dash::cli {
 
+void require_store(const fs::path& home) {
+  boost::system::error_code ignored;
+  if (!fs::exists(home / "layout" / "oci-layout", ignored))
+    throw Error(ErrorCode::not_found, concat("there is no store at ", home.string()))
+        .with_hint("check --home and DASH_BUILD_HOME; 'dash-build build' makes a store");
+}
+
 FoundImage find_image(const std::string& text, const fs::path& home, const builder::HostSettings& host) {
   const auto location = oci::ImageLocation::parse(text);
   oci::Platform platform;
@@ -18,8 +25,9 @@ FoundImage find_image(const std::string& text, const fs::path& home, const build
     auto image = oci::load_image(*opened.store, opened.manifest, platform);
     return {std::move(opened.store), std::move(image)};
   }
-  auto layout =
-      std::make_unique<oci::ImageLayout>(oci::ImageLayout::open_or_create(store_home(home, host) / "layout"));
+  const auto where = store_home(home, host.variables);
+  require_store(where);
+  auto layout = std::make_unique<oci::ImageLayout>(oci::ImageLayout::open(where / "layout"));
   const auto name = oci::Reference::parse(location.name).with_default_tag().to_string();
   const auto descriptor = layout->find(name);
   if (!descriptor)

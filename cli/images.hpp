@@ -10,6 +10,9 @@
 
 namespace dash::cli {
 
+// Error(not_found) when there is no store at `home`.
+void require_store(const fs::path& home);
+
 struct FoundImage {
   std::unique_ptr<oci::BlobStore> store;  // that holds it
   oci::StoredImage image;

@@ -20,7 +20,7 @@ int run_command(const LayerOptions& options, std::stop_token stop) {
   if (to.kind != oci::ImageLocation::Kind::layout)
     throw Error(ErrorCode::usage, concat("-o ", dash::quoted(options.output), " is not oci:DIR[:TAG]"));
   const auto compression = oci::Compression::parse(options.compression);
-  const auto host = read_host_settings();
+  const auto host = read_host_settings(options.common);
   boost::system::error_code ignored;
   if (!fs::is_directory(options.directory, ignored))
     throw Error(ErrorCode::not_found, concat(options.directory.string(), " is not a directory"));
@@ -39,7 +39,7 @@ int run_command(const LayerOptions& options, std::stop_token stop) {
   config.platform.architecture = host.debian_architecture;
   std::vector<oci::Layer> layers;
   if (!options.base.empty()) {
-    const auto base = find_image(options.base, {}, host);
+    const auto base = find_image(options.base, options.common.home, host);
     config = base.image.config;
     config.created = builder::rfc3339(host.source_date_epoch);
     layers = base.image.layers();

@@ -1,6 +1,7 @@
 // The program: parse, wire, call, print.
 #include "base/error.hpp"
 #include "cli/commands.hpp"
+#include "cli/host_environment.hpp"
 
 #include <csignal>
 #include <cstdio>
@@ -49,7 +50,7 @@ class Interrupts {
 };
 
 int run(int argc, char** argv) {
-  const auto command = cli::parse_command_line(argc, argv);
+  const auto command = cli::parse_command_line(argc, argv, cli::environment_variables());
   const Interrupts interrupts;
   return std::visit([&](const auto& options) { return cli::run_command(options, interrupts.token()); },
                     command);

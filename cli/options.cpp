@@ -1,6 +1,9 @@
 #include "cli/options.hpp"
 
+#include "base/error.hpp"
 #include "base/text.hpp"
+#include "cli/completion.hpp"
+#include "cli/setting_options.hpp"
 #include "cli/transfer_options.hpp"
 #include "cli/version.hpp"
 
@@ -12,39 +15,37 @@ namespace dash::cli {
 
 namespace {
 
-void add_common(CLI::App& command, CommonOptions& options) {
-  command
-      .add_option("--home", options.home,
-                  "The store (default: $DASH_BUILD_HOME, or /var/lib/dash-build for root)")
-      ->type_name("DIR");
+constexpr const char* kImageForms =
+    "A name in the store, oci:DIR[:TAG], oci-archive:FILE[:TAG] or docker-archive:FILE[:NAME]";
+
+void add_common(SettingOptions& settings, CLI::App& command, CommonOptions& options) {
+  settings.add(command, "home", options.home);
+  settings.add(command, "ca_bundle", options.ca_bundle);
 }
 
-void add_app(CLI::App& command, AppOptions& options) {
+void add_app(SettingOptions& settings, CLI::App& command, AppOptions& options) {
   command.add_option("APP_DIR", options.directory, "The app's source directory")->capture_default_str();
   command
       .add_option("-t,--tag", options.name, "Name of the image in the store (default: the directory's name)")
       ->type_name("NAME[:TAG]");
-  command
-      .add_option("--base", options.base,
-                  "Base image: oci:DIR[:TAG], oci-archive:FILE[:TAG] or a name in the store")
-      ->type_name("REF");
+  settings.add(command, "base", options.base);
   command.add_flag("--workspace", options.workspace, "Build for Workspaces (Python apps only)");
-  command.add_flag("--offline", options.offline, "No network: use only what the store has");
+  settings.add(command, "offline", options.offline);
   command.add_flag("--no-cache", options.no_cache, "Run every step again (the base image stays)");
-  command.add_option("--compression", options.compression, "zstd[:LEVEL], gzip[:LEVEL] or none")
-      ->capture_default_str()
-      ->type_name("NAME[:LEVEL]");
+  settings.add(command, "compression", options.compression);
   command.add_option("--env", options.environment, "Set a variable in the image; may be repeated")
       ->type_name("NAME=VALUE")
       ->allow_extra_args(false);
-  command.add_option("--uv", options.uv, "Use this uv instead of the pinned one")->type_name("FILE");
+  settings.add(command, "index_strategy", options.index_strategy);
+  settings.add(command, "compile_bytecode", options.compile_bytecode);
+  command
+      .add_option(
+          "--python-runtime", options.python_runtimes,
+          "Archive of a Python for runtime.txt (python-build-standalone, install_only); may be repeated")
+      ->type_name("VERSION=URL#sha256=HEX")
+      ->allow_extra_args(false);
+  settings.add(command, "uv", options.uv);
 }
-
-const std::map<std::string, Progress> kProgressNames = {{"auto", Progress::automatic},
-                                                        {"tty", Progress::tty},
-                                                        {"plain", Progress::plain},
-                                                        {"json", Progress::json},
-                                                        {"quiet", Progress::quiet}};
 
 // In the form of all errors. A first word that is no command is named, which the parser would not do.
 std::string usage_error(const CLI::App& app, int argc, const char* const* argv, const std::string& what) {
@@ -58,122 +59,215 @@ std::string usage_error(const CLI::App& app, int argc, const char* const* argv, 
                 join(commands, ", "), '\n');
 }
 
+// All commands and where their options go; lives as long as the parsing.
+class CommandLine {
+ public:
+  explicit CommandLine(const std::map<std::string, std::string>& variables) : settings_(variables) {
+    app_.require_subcommand(1);
+    app_.set_version_flag("--version", std::string("dash-build ") + kVersion);
+    app_.footer(
+        "Examples:\n"
+        "  dash-build build ./sales -t sales             build an app into the store\n"
+        "  dash-build build ./sales -o oci-archive:sales.tar\n"
+        "  dash-build plan ./sales                       what would run, and why\n"
+        "  dash-build layer ./site -o oci:image:latest   a directory as a one-layer image\n"
+        "\nExit codes are listed in docs/exit-codes.md, settings in docs/configuration.md;\n"
+        "'dash-build COMMAND --help' shows a command's options.");
+    add_building();
+    add_images();
+    add_store();
+    add_transfer_commands(app_, settings_, [this](Command command) { chosen_ = std::move(command); });
+    add_host();
+  }
+
+  Command parse(int argc, const char* const* argv) {
+    try {
+      app_.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+      std::ostringstream out;
+      std::ostringstream err;
+      if (app_.exit(error, out, err) == 0) return ParseEnd{out.str(), 0};
+      return ParseEnd{usage_error(app_, argc, argv, error.what()), 2};
+    }
+    if (app_.got_subcommand("doctor")) {
+      report_fault();
+    } else {
+      settings_.check();
+    }
+    if (auto* config = std::get_if<ConfigOptions>(&chosen_)) config->values = settings_.effective();
+    return std::move(chosen_);
+  }
+
+ private:
+  template <class Options>
+  CLI::App& add(const char* name, const char* what, const char* footer, Options& options) {
+    auto& command = *app_.add_subcommand(name, what);
+    command.footer(footer);
+    command.callback([this, &options] { chosen_ = options; });
+    return command;
+  }
+
+  void add_building() {
+    auto& build =
+        add("build", "Build an app's image",
+            "Examples:\n"
+            "  dash-build build -t sales:1.2 --env APP_TITLE=Sales\n"
+            "  dash-build build ./sales --compression gzip -o oci:out:latest --metadata-file s.json\n"
+            "  dash-build build ./sales --offline --base oci-archive:base.tar\n"
+            "  dash-build build ./sales --secret id=netrc,src=$HOME/.netrc",
+            build_);
+    add_app(settings_, build, build_.app);
+    build.add_option("-o,--output", build_.outputs, "Write the image here too; may be repeated")
+        ->type_name("oci:DIR[:TAG]|oci-archive:FILE[:TAG]|docker-archive:FILE[:NAME]")
+        ->allow_extra_args(false);
+    build
+        .add_option("--push", build_.push,
+                    "Send the image to this registry when it is built; may be repeated")
+        ->type_name("REGISTRY/REPOSITORY[:TAG]")
+        ->allow_extra_args(false);
+    build
+        .add_option("--secret", build_.app.secrets,
+                    "A file for build commands only, at /run/secrets/ID; may be repeated")
+        ->type_name("id=ID,src=FILE|id=ID,env=NAME")
+        ->allow_extra_args(false);
+    build.add_option("--metadata-file", build_.metadata_file, "Write digests, layers and steps as JSON")
+        ->type_name("FILE");
+    settings_.add(build, "progress", build_.progress);
+    settings_.add(build, "threads", build_.threads);
+    add_common(settings_, build, build_.common);
+
+    auto& plan = add("plan", "Show what a build would do, and why; runs nothing",
+                     "Example:\n  dash-build plan ./sales -t sales", plan_);
+    add_app(settings_, plan, plan_.app);
+    plan.add_flag("--json", plan_.json, "Every step with all its inputs, as JSON");
+    add_common(settings_, plan, plan_.common);
+  }
+
+  void add_images() {
+    auto& layer = add("layer", "Pack a directory as the (last) layer of an image",
+                      "Example:\n  dash-build layer ./venv --prefix /opt/venv -o oci:image:latest", layer_);
+    layer.add_option("DIR", layer_.directory, "The directory")->required();
+    layer.add_option("-o,--output", layer_.output, "Where the image goes")
+        ->required()
+        ->type_name("oci:DIR[:TAG]");
+    layer.add_option("--base", layer_.base, "Image to add the layer to")->type_name("REF");
+    layer.add_option("--prefix", layer_.prefix, "Path in the image that the content goes to")
+        ->type_name("PATH");
+    settings_.add(layer, "compression", layer_.compression);
+    settings_.add(layer, "threads", layer_.threads);
+    add_common(settings_, layer, layer_.common);
+
+    auto& inspect = add("inspect", "Show an image: digests, layers, configuration",
+                        "Example:\n  dash-build inspect sales --json", inspect_);
+    inspect.add_option("IMAGE", inspect_.image, kImageForms)->required();
+    inspect.add_flag("--json", inspect_.json, "As JSON");
+    add_common(settings_, inspect, inspect_.common);
+  }
+
+  void add_store() {
+    auto& images =
+        add("images", "List the images in the store", "Example:\n  dash-build images --json", images_);
+    images.add_flag("--json", images_.json, "As JSON");
+    add_common(settings_, images, images_.common);
+
+    auto& remove = add("rm", "Remove names from the store; 'gc' frees the space",
+                       "Example:\n  dash-build rm sales:1.1 && dash-build gc", remove_);
+    remove.add_option("NAME", remove_.names, "Names of images")->required();
+    add_common(settings_, remove, remove_.common);
+
+    auto& collect = add("gc", "Free the space of everything that no named image needs",
+                        "Example:\n  dash-build gc", collect_);
+    add_common(settings_, collect, collect_.common);
+
+    auto& validate = add("validate", "Check every blob in the store by size and digest",
+                         "Example:\n  dash-build validate --home /srv/dash-build", validate_);
+    add_common(settings_, validate, validate_.common);
+  }
+
+  void add_host() {
+    auto& doctor = add("doctor", "Check what this host needs for builds, and say how to get it",
+                       "Examples:\n  dash-build doctor\n  dash-build doctor --json", doctor_);
+    doctor.add_flag("--json", doctor_.json, "As JSON");
+    settings_.add(doctor, "base", doctor_.base);
+    settings_.add(doctor, "offline", doctor_.offline);
+    settings_.add(doctor, "uv", doctor_.uv);
+    add_common(settings_, doctor, doctor_.common);
+
+    add_config();
+    auto& completion = add("completion", "Print completions for a shell",
+                           "Examples:\n"
+                           "  dash-build completion bash > /etc/bash_completion.d/dash-build\n"
+                           "  dash-build completion zsh > /usr/local/share/zsh/site-functions/_dash-build\n"
+                           "  dash-build completion fish > ~/.config/fish/completions/dash-build.fish",
+                           completion_);
+    completion
+        .add_option_function<std::string>(
+            "SHELL",
+            [this](const std::string& shell) { completion_.script = completion_script(app_, shell); },
+            "bash, zsh or fish")
+        ->required()
+        ->type_name("bash|zsh|fish");
+    add("version", "Print the version", "Example:\n  dash-build version", version_);
+  }
+
+  void add_config() {
+    auto& config =
+        add("config", "Show the settings that hold, and where each comes from",
+            "Examples:\n  dash-build config\n  dash-build config --compression gzip --json", config_);
+    auto* json = config.add_flag_callback(
+        "--json", [this] { config_.form = ConfigOptions::Form::json; }, "As JSON");
+    config
+        .add_flag_callback(
+            "--table", [this] { config_.form = ConfigOptions::Form::table; },
+            "All settings, as in docs/configuration.md")
+        ->excludes(json);
+    add_app_settings(config);
+    settings_.add(config, "progress", unused_.progress);
+    settings_.add(config, "threads", unused_.threads);
+    settings_.add(config, "home", unused_.common.home);
+    settings_.add(config, "ca_bundle", unused_.common.ca_bundle);
+  }
+
+  void add_app_settings(CLI::App& command) {
+    settings_.add(command, "base", unused_.app.base);
+    settings_.add(command, "offline", unused_.app.offline);
+    settings_.add(command, "compression", unused_.app.compression);
+    settings_.add(command, "index_strategy", unused_.app.index_strategy);
+    settings_.add(command, "compile_bytecode", unused_.app.compile_bytecode);
+    settings_.add(command, "uv", unused_.app.uv);
+  }
+
+  void report_fault() {
+    try {
+      settings_.check();
+    } catch (const Error& error) {
+      std::get<DoctorOptions>(chosen_).configuration_fault = error.message();
+    }
+  }
+
+  CLI::App app_{"Builds OCI images of Dash apps, without a daemon.", "dash-build"};
+  SettingOptions settings_;
+  Command chosen_ = ParseEnd{};
+  BuildOptions build_;
+  PlanOptions plan_;
+  LayerOptions layer_;
+  InspectOptions inspect_;
+  ImagesOptions images_;
+  RemoveOptions remove_;
+  CollectOptions collect_;
+  ValidateOptions validate_;
+  DoctorOptions doctor_;
+  ConfigOptions config_;
+  CompletionOptions completion_;
+  VersionOptions version_;
+  BuildOptions unused_;  // `config` only asks for the values
+};
+
 }  // namespace
 
-Command parse_command_line(int argc, const char* const* argv) {
-  CLI::App app("Builds OCI images of Dash apps, without a daemon.", "dash-build");
-  app.require_subcommand(1);
-  app.set_version_flag("--version", std::string("dash-build ") + kVersion);
-  app.footer(
-      "Examples:\n"
-      "  dash-build build ./sales -t sales             build an app into the store\n"
-      "  dash-build build ./sales -o oci-archive:sales.tar\n"
-      "  dash-build plan ./sales                       what would run, and why\n"
-      "  dash-build layer ./site -o oci:image:latest   a directory as a one-layer image\n"
-      "\nExit codes are listed in docs/exit-codes.md; 'dash-build COMMAND --help' shows a command's "
-      "options.");
-
-  Command chosen = ParseEnd{};
-  BuildOptions build;
-  auto* build_command = app.add_subcommand("build", "Build an app's image");
-  add_app(*build_command, build.app);
-  build_command->add_option("-o,--output", build.outputs, "Write the image here too; may be repeated")
-      ->type_name("oci:DIR[:TAG]|oci-archive:FILE[:TAG]")
-      ->allow_extra_args(false);
-  build_command->add_option("--metadata-file", build.metadata_file, "Write digests, layers and steps as JSON")
-      ->type_name("FILE");
-  build_command->add_option("--progress", build.progress, "auto, tty, plain, json or quiet")
-      ->transform(CLI::Transformer(kProgressNames))
-      ->option_text("auto|tty|plain|json|quiet")
-      ->type_name("MODE");
-  build_command->add_option("--threads", build.threads, "Worker threads (default: one per processor)")
-      ->type_name("N");
-  add_common(*build_command, build.common);
-  build_command->footer(
-      "Examples:\n"
-      "  dash-build build -t sales:1.2 --env APP_TITLE=Sales\n"
-      "  dash-build build ./sales --compression gzip -o oci:out:latest --metadata-file sales.json\n"
-      "  dash-build build ./sales --offline --base oci-archive:base.tar");
-  build_command->callback([&] { chosen = build; });
-
-  PlanOptions plan;
-  auto* plan_command = app.add_subcommand("plan", "Show what a build would do, and why; runs nothing");
-  add_app(*plan_command, plan.app);
-  plan_command->add_flag("--json", plan.json, "Every step with all its inputs, as JSON");
-  add_common(*plan_command, plan.common);
-  plan_command->footer("Example:\n  dash-build plan ./sales -t sales");
-  plan_command->callback([&] { chosen = plan; });
-
-  LayerOptions layer;
-  auto* layer_command = app.add_subcommand("layer", "Pack a directory as the (last) layer of an image");
-  layer_command->add_option("DIR", layer.directory, "The directory")->required();
-  layer_command->add_option("-o,--output", layer.output, "Where the image goes")
-      ->required()
-      ->type_name("oci:DIR[:TAG]");
-  layer_command->add_option("--base", layer.base, "Image to add the layer to")->type_name("REF");
-  layer_command->add_option("--prefix", layer.prefix, "Path in the image that the content goes to")
-      ->type_name("PATH");
-  layer_command->add_option("--compression", layer.compression, "zstd[:LEVEL], gzip[:LEVEL] or none")
-      ->capture_default_str()
-      ->type_name("NAME[:LEVEL]");
-  layer_command->add_option("--threads", layer.threads, "Worker threads (default: one per processor)")
-      ->type_name("N");
-  layer_command->footer("Example:\n  dash-build layer ./venv --prefix /opt/venv -o oci:image:latest");
-  layer_command->callback([&] { chosen = layer; });
-
-  InspectOptions inspect;
-  auto* inspect_command = app.add_subcommand("inspect", "Show an image: digests, layers, configuration");
-  inspect_command
-      ->add_option("IMAGE", inspect.image, "A name in the store, oci:DIR[:TAG] or oci-archive:FILE[:TAG]")
-      ->required();
-  inspect_command->add_flag("--json", inspect.json, "As JSON");
-  add_common(*inspect_command, inspect.common);
-  inspect_command->footer("Example:\n  dash-build inspect sales --json");
-  inspect_command->callback([&] { chosen = inspect; });
-
-  ImagesOptions images;
-  auto* images_command = app.add_subcommand("images", "List the images in the store");
-  images_command->add_flag("--json", images.json, "As JSON");
-  add_common(*images_command, images.common);
-  images_command->callback([&] { chosen = images; });
-
-  RemoveOptions remove;
-  auto* remove_command = app.add_subcommand("rm", "Remove names from the store; 'gc' frees the space");
-  remove_command->add_option("NAME", remove.names, "Names of images")->required();
-  add_common(*remove_command, remove.common);
-  remove_command->footer("Example:\n  dash-build rm sales:1.1 && dash-build gc");
-  remove_command->callback([&] { chosen = remove; });
-
-  CollectOptions collect;
-  auto* collect_command = app.add_subcommand("gc", "Free the space of everything that no named image needs");
-  add_common(*collect_command, collect.common);
-  collect_command->callback([&] { chosen = collect; });
-
-  ValidateOptions validate;
-  auto* validate_command = app.add_subcommand("validate", "Check every blob in the store by size and digest");
-  add_common(*validate_command, validate.common);
-  validate_command->callback([&] { chosen = validate; });
-
-  DoctorOptions doctor;
-  auto* doctor_command =
-      app.add_subcommand("doctor", "Check what this host needs for builds, and say how to get it");
-  add_common(*doctor_command, doctor.common);
-  doctor_command->callback([&] { chosen = doctor; });
-
-  add_transfer_commands(app, [&](Command command) { chosen = std::move(command); });
-
-  auto* version_command = app.add_subcommand("version", "Print the version");
-  version_command->callback([&] { chosen = VersionOptions{}; });
-
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    std::ostringstream out;
-    std::ostringstream err;
-    if (app.exit(error, out, err) == 0) return ParseEnd{out.str(), 0};
-    return ParseEnd{usage_error(app, argc, argv, error.what()), 2};
-  }
-  return chosen;
+Command parse_command_line(int argc, const char* const* argv,
+                           const std::map<std::string, std::string>& variables) {
+  return CommandLine(variables).parse(argc, argv);
 }
 
 }  // namespace dash::cli

@@ -1,10 +1,12 @@
-// The command line as values: one struct per subcommand. Only options.cpp knows the parser library.
+// The command line as values: one struct per subcommand. Only options.cpp, setting_options.cpp and
+// completion.cpp know the parser library.
 #pragma once
 
 #include "base/path.hpp"
-#include "oci/compression.hpp"
+#include "builder/python/resolve.hpp"
+#include "cli/settings.hpp"
 
-#include <optional>
+#include <map>
 #include <string>
 #include <utility>
 #include <variant>
@@ -16,7 +18,8 @@ enum class Progress { automatic, tty, plain, json, quiet };
 
 // What every subcommand takes.
 struct CommonOptions {
-  fs::path home;  // the store; empty: the default place
+  fs::path home;       // the store; empty: the default place
+  fs::path ca_bundle;  // trusted certificates; empty: found on this machine
 };
 
 // What `build` and `plan` share: the app and how it is to be built.
@@ -27,7 +30,11 @@ struct AppOptions {
   bool workspace = false;
   bool offline = false;
   bool no_cache = false;
-  std::vector<std::string> environment;  // "NAME=value"
+  bool compile_bytecode = true;
+  builder::IndexStrategy index_strategy = builder::IndexStrategy::first_index;
+  std::vector<std::string> environment;      // "NAME=value"
+  std::vector<std::string> secrets;          // "id=ID,src=FILE", "id=ID,env=NAME"; `build` only
+  std::vector<std::string> python_runtimes;  // "VERSION=URL-or-FILE#sha256=HEX"
   fs::path uv;
   std::string compression = "zstd";
 };
@@ -35,7 +42,8 @@ struct AppOptions {
 struct BuildOptions {
   CommonOptions common;
   AppOptions app;
-  std::vector<std::string> outputs;  // "oci:DIR[:TAG]", "oci-archive:FILE[:TAG]"
+  std::vector<std::string> outputs;  // "oci:DIR[:TAG]", "oci-archive:FILE[:TAG]", …
+  std::vector<std::string> push;     // "REGISTRY/REPOSITORY[:TAG]"
   fs::path metadata_file;
   Progress progress = Progress::automatic;
   unsigned threads = 0;  // 0: as many as there are processors
@@ -48,6 +56,7 @@ struct PlanOptions {
 };
 
 struct LayerOptions {
+  CommonOptions common;
   fs::path directory;
   std::string output;
   std::string base;
@@ -82,6 +91,22 @@ struct ValidateOptions {
 
 struct DoctorOptions {
   CommonOptions common;
+  std::string base;
+  fs::path uv;
+  bool offline = false;
+  // What is wrong with configuration files or environment, empty when nothing is: `doctor` reports it.
+  std::string configuration_fault;
+  bool json = false;
+};
+
+// `config`: the settings that hold, and where each comes from.
+struct ConfigOptions {
+  SettingValues values;
+  enum class Form { text, json, table } form = Form::text;
+};
+
+struct CompletionOptions {
+  std::string script;
 };
 
 // How registries are reached; shared by all subcommands that do.
@@ -145,6 +170,7 @@ struct LoginOptions {
 };
 
 struct LogoutOptions {
+  CommonOptions common;
   RegistryOptions registry;
   std::string host;
 };
@@ -157,12 +183,15 @@ struct ParseEnd {
   int exit_code = 0;
 };
 
-using Command = std::variant<BuildOptions, PlanOptions, LayerOptions, InspectOptions, ImagesOptions,
-                             RemoveOptions, CollectOptions, ValidateOptions, DoctorOptions, PushOptions,
-                             PullOptions, CopyOptions, TagsOptions, ManifestOptions, DeleteOptions,
-                             LoginOptions, LogoutOptions, VersionOptions, ParseEnd>;
+using Command =
+    std::variant<BuildOptions, PlanOptions, LayerOptions, InspectOptions, ImagesOptions, RemoveOptions,
+                 CollectOptions, ValidateOptions, DoctorOptions, ConfigOptions, CompletionOptions,
+                 PushOptions, PullOptions, CopyOptions, TagsOptions, ManifestOptions, DeleteOptions,
+                 LoginOptions, LogoutOptions, VersionOptions, ParseEnd>;
 
-// Parses the arguments (without the program's name).
-Command parse_command_line(int argc, const char* const* argv);
+// Parses the arguments (without the program's name), over what configuration files and the environment
+// `variables` say. Throws an Error for a wrong value of a setting.
+Command parse_command_line(int argc, const char* const* argv,
+                           const std::map<std::string, std::string>& variables);
 
 }  // namespace dash::cli

@@ -93,7 +93,7 @@ registry::RegistrySettings registry_settings(const RegistryOptions& options,
     out.hosts.certs_directories.emplace_back(directory);
   out.hosts.registries_files = registries_files(host);
   out.hosts.insecure.insert(options.insecure.begin(), options.insecure.end());
-  out.state_directory = store_home(home, host) / "transfers";
+  out.state_directory = store_home(home, host.variables) / "transfers";
   return out;
 }
 

@@ -18,14 +18,15 @@ namespace {
 
 // A session and the client of one repository.
 struct Opened {
-  builder::HostSettings host = read_host_settings();
+  builder::HostSettings host;
   registry::RegistrySession session;
   oci::Reference name;
   registry::RegistryClient client;
 
   Opened(const std::string& text, const CommonOptions& common, const RegistryOptions& options,
          const std::stop_token& stop)
-      : session(registry_settings(options, host, common.home, oci::Reference::parse(text).registry)),
+      : host(read_host_settings(common)),
+        session(registry_settings(options, host, common.home, oci::Reference::parse(text).registry)),
         name(session.hosts().complete(oci::Reference::parse(text))),
         client(session, name, stop) {}
 };
@@ -68,7 +69,7 @@ int run_command(const DeleteOptions& options, std::stop_token stop) {
 }
 
 int run_command(const LoginOptions& options, std::stop_token stop) {
-  const auto host = read_host_settings();
+  const auto host = read_host_settings(options.common);
   const auto file = login_file(options.registry, host);
   auto registry = options.registry;
   registry.auth_file.clear();
@@ -91,7 +92,7 @@ int run_command(const LoginOptions& options, std::stop_token stop) {
 }
 
 int run_command(const LogoutOptions& options, std::stop_token stop) {
-  const auto host = read_host_settings();
+  const auto host = read_host_settings(options.common);
   const auto file = login_file(options.registry, host);
   registry::CredentialSettings settings;
   settings.helper_environment = host.environment;

@@ -4,6 +4,7 @@
 #include "base/text.hpp"
 #include "builder/sandbox/oci_sandbox.hpp"
 #include "cli/host_environment.hpp"
+#include "cli/secrets.hpp"
 #include "registry/http_fetcher.hpp"
 
 #include <thread>
@@ -22,7 +23,11 @@ class HttpPackageFetcher : public builder::PackageFetcher {
     std::vector<registry::Download> downloads;
     downloads.reserve(requests.size());
     for (const auto& request : requests)
-      downloads.push_back({request.url, request.destination, request.sha256, request.size, request.shown});
+      downloads.push_back({request.url, request.destination, request.sha256, request.size, request.shown,
+                           request.completed,
+                           request.certificates == builder::FetchRequest::Certificates::unchecked
+                               ? registry::Download::Certificates::unchecked
+                               : registry::Download::Certificates::checked});
     const auto* first = downloads.data();
     fetcher_.fetch(
         downloads,
@@ -40,13 +45,13 @@ registry::FetchSettings fetch_settings(const builder::HostSettings& host) {
   registry::FetchSettings out;
   out.http.ca_bundle = host.ca_bundle;
   out.http.proxies = host.proxies;
-  if (const auto netrc = host.variables.find("NETRC"); netrc != host.variables.end())
-    out.netrc = netrc->second;
-  else if (const auto home = host.variables.find("HOME"); home != host.variables.end())
-    out.netrc = fs::path(home->second) / ".netrc";
-  boost::system::error_code ignored;
-  if (!fs::exists(out.netrc, ignored)) out.netrc.clear();
+  out.netrc = host.netrc;
   return out;
+}
+
+builder::HostSettings with_secrets(builder::HostSettings host, const std::vector<std::string>& secrets) {
+  host.secrets = read_secrets(secrets, host.variables);
+  return host;
 }
 
 // "." and "/path/to/Sales App" → "sales-app": the directory's name as a repository.
@@ -79,8 +84,8 @@ unsigned thread_count(unsigned threads) {
 
 Session::Session(const CommonOptions& common, const AppOptions& app, unsigned threads, EventSink& events,
                  std::stop_token stop)
-    : host_(read_host_settings()),
-      store_(store_home(common.home, host_)),
+    : host_(with_secrets(read_host_settings(common), app.secrets)),
+      store_(store_home(common.home, host_.variables)),
       pool_(thread_count(threads)),
       snapshots_(store_.snapshots(), store_.layout()),
       sandbox_(std::make_unique<builder::OciSandbox>(snapshots_, store_.work(), host_)),
@@ -101,7 +106,11 @@ builder::BuildRequest make_request(const AppOptions& app) {
   if (app.workspace) out.target = builder::BuildRequest::Target::workspace;
   if (app.no_cache) out.cache = builder::BuildRequest::Cache::ignore;
   for (const auto& variable : app.environment) out.environment.push_back(parse_variable(variable));
+  for (const auto& runtime : app.python_runtimes)
+    out.runtimes.push_back(builder::parse_runtime_archive(runtime));
   out.uv_program = app.uv;
+  out.index_strategy = app.index_strategy;
+  if (!app.compile_bytecode) out.pyc_files = builder::PythonRequest::PycFiles::omit;
   return out;
 }
 

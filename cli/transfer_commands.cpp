@@ -4,8 +4,10 @@
 #include "builder/store.hpp"
 #include "cli/commands.hpp"
 #include "cli/host_environment.hpp"
+#include "cli/images.hpp"
 #include "cli/registry_access.hpp"
 #include "cli/renderers.hpp"
+#include "oci/docker_archive.hpp"
 #include "oci/image_archive.hpp"
 #include "oci/image_location.hpp"
 #include "oci/reference.hpp"
@@ -52,8 +54,9 @@ LocalImage open_local(const std::string& text, const fs::path& home, const build
     auto opened = oci::open_image(location, host_platform(host));
     return {std::move(opened.store), std::move(opened.manifest)};
   }
-  auto layout =
-      std::make_unique<oci::ImageLayout>(oci::ImageLayout::open_or_create(store_home(home, host) / "layout"));
+  const auto where = store_home(home, host.variables);
+  require_store(where);
+  auto layout = std::make_unique<oci::ImageLayout>(oci::ImageLayout::open(where / "layout"));
   const auto name = oci::Reference::parse(location.name).with_default_tag().to_string();
   const auto found = layout->find(name);
   if (!found)
@@ -95,11 +98,11 @@ class Transfers {
  public:
   Transfers(const CommonOptions& common, const RegistryOptions& options, Progress progress,
             std::stop_token stop)
-      : host_(read_host_settings()),
+      : host_(read_host_settings(common)),
         common_(common),
         options_(options),
         progress_(progress),
-        events_(make_renderer(progress)),
+        events_(make_renderer(progress, host_.variables)),
         stop_(std::move(stop)) {}
 
   const builder::HostSettings& host() const { return host_; }
@@ -168,7 +171,7 @@ int run_command(const PullOptions& options, std::stop_token stop) {
   auto name = options.name.empty() ? from : oci::Reference::parse(options.name);
   if (name.tag.empty()) name.tag = "latest";
   name.digest.reset();
-  builder::Store store(store_home(options.common.home, transfers.host()));
+  builder::Store store(store_home(options.common.home, transfers.host().variables));
   transfers.pull(from, store.layout(), name.to_string(), options.platform);
   return 0;
 }
@@ -186,7 +189,7 @@ int run_command(const CopyOptions& options, std::stop_token stop) {
   }
   auto to = oci::ImageLocation::parse(options.to);
   if (to.kind == oci::ImageLocation::Kind::name) {
-    builder::Store store(store_home(options.common.home, transfers.host()));
+    builder::Store store(store_home(options.common.home, transfers.host().variables));
     const auto name = oci::Reference::parse(to.name).with_default_tag().to_string();
     if (from_registry) {
       transfers.pull(parse_remote(options.from), store.layout(), name, options.platform);
@@ -197,6 +200,10 @@ int run_command(const CopyOptions& options, std::stop_token stop) {
     store.layout().tag(name, oci::copy_image(*image.store, image.image, store.layout(), {}, stop));
     return 0;
   }
+  if (to.kind == oci::ImageLocation::Kind::docker_archive && to.tag.empty())
+    throw Error(ErrorCode::usage,
+                concat(to.to_string(), " does not say what the image is called when it is loaded"))
+        .with_hint("use docker-archive:FILE:NAME[:TAG]");
   if (to.tag.empty()) to.tag = "latest";
   if (from_registry) {
     if (to.kind != oci::ImageLocation::Kind::layout)
@@ -210,6 +217,8 @@ int run_command(const CopyOptions& options, std::stop_token stop) {
   const auto image = open_local(options.from, options.common.home, transfers.host());
   if (to.kind == oci::ImageLocation::Kind::layout)
     oci::export_layout(*image.store, image.image, to.tag, to.path, {}, stop);
+  else if (to.kind == oci::ImageLocation::Kind::docker_archive)
+    oci::export_docker_archive(*image.store, image.image, to.tag, to.path, {}, stop);
   else
     oci::export_archive(*image.store, image.image, to.tag, to.path, {}, stop);
   return 0;

@@ -1,6 +1,5 @@
 #include "cli/transfer_options.hpp"
 
-#include <map>
 #include <memory>
 
 #include <CLI/CLI.hpp>
@@ -9,24 +8,9 @@ namespace dash::cli {
 
 namespace {
 
-const std::map<std::string, Progress> kProgressNames = {{"auto", Progress::automatic},
-                                                        {"tty", Progress::tty},
-                                                        {"plain", Progress::plain},
-                                                        {"json", Progress::json},
-                                                        {"quiet", Progress::quiet}};
-
-void add_progress(CLI::App& command, Progress& progress) {
-  command.add_option("--progress", progress, "auto, tty, plain, json or quiet")
-      ->transform(CLI::Transformer(kProgressNames))
-      ->option_text("auto|tty|plain|json|quiet")
-      ->type_name("MODE");
-}
-
-void add_home(CLI::App& command, CommonOptions& options) {
-  command
-      .add_option("--home", options.home,
-                  "The store (default: $DASH_BUILD_HOME, or /var/lib/dash-build for root)")
-      ->type_name("DIR");
+void add_common(SettingOptions& settings, CLI::App& command, CommonOptions& options) {
+  settings.add(command, "home", options.home);
+  settings.add(command, "ca_bundle", options.ca_bundle);
 }
 
 void add_registry(CLI::App& command, RegistryOptions& options, const std::string& credentials = "--creds") {
@@ -59,16 +43,19 @@ std::pair<CLI::App*, std::shared_ptr<Options>> add(CLI::App& app, const std::fun
 
 }  // namespace
 
-void add_transfer_commands(CLI::App& app, const std::function<void(Command)>& chosen) {
+void add_transfer_commands(CLI::App& app, SettingOptions& settings,
+                           const std::function<void(Command)>& chosen) {
   {
     auto [command, options] = add<PushOptions>(app, chosen, "push", "Send an image to a registry");
     command
-        ->add_option("IMAGE", options->image, "A name in the store, oci:DIR[:TAG] or oci-archive:FILE[:TAG]")
+        ->add_option(
+            "IMAGE", options->image,
+            "A name in the store, oci:DIR[:TAG], oci-archive:FILE[:TAG] or docker-archive:FILE[:NAME]")
         ->required();
     command->add_option("DESTINATION", options->destination, "REGISTRY/REPOSITORY[:TAG] (default: IMAGE)");
     add_registry(*command, options->registry);
-    add_progress(*command, options->progress);
-    add_home(*command, options->common);
+    settings.add(*command, "progress", options->progress);
+    add_common(settings, *command, options->common);
     command->footer("Example:\n  dash-build push sales registry.example/team/sales:1.2");
   }
   {
@@ -82,8 +69,8 @@ void add_transfer_commands(CLI::App& app, const std::function<void(Command)>& ch
                      "Which image of an index, or 'all' (default: this host's)")
         ->type_name("OS/ARCH[/VARIANT]");
     add_registry(*command, options->registry);
-    add_progress(*command, options->progress);
-    add_home(*command, options->common);
+    settings.add(*command, "progress", options->progress);
+    add_common(settings, *command, options->common);
     command->footer("Example:\n  dash-build pull registry.example/team/sales:1.2 -t sales");
   }
   {
@@ -99,29 +86,29 @@ void add_transfer_commands(CLI::App& app, const std::function<void(Command)>& ch
     add_registry(*command, options->registry, "--creds,--src-creds");
     command->add_option("--dest-creds", options->registry.target_credentials, "The same for the destination")
         ->type_name("USER:PASSWORD");
-    add_progress(*command, options->progress);
-    add_home(*command, options->common);
+    settings.add(*command, "progress", options->progress);
+    add_common(settings, *command, options->common);
     command->footer("Example:\n  dash-build copy docker://a.example/app:1 docker://b.example/app:1");
   }
   {
     auto [command, options] = add<TagsOptions>(app, chosen, "tags", "List the tags of a repository");
     command->add_option("REPOSITORY", options->repository, "REGISTRY/REPOSITORY")->required();
     add_registry(*command, options->registry);
-    add_home(*command, options->common);
+    add_common(settings, *command, options->common);
   }
   {
     auto [command, options] =
         add<ManifestOptions>(app, chosen, "manifest", "Print a manifest or index as the registry has it");
     command->add_option("IMAGE", options->image, "REGISTRY/REPOSITORY[:TAG][@DIGEST]")->required();
     add_registry(*command, options->registry);
-    add_home(*command, options->common);
+    add_common(settings, *command, options->common);
   }
   {
     auto [command, options] =
         add<DeleteOptions>(app, chosen, "delete", "Remove a tag, or by digest a manifest, from a registry");
     command->add_option("IMAGE", options->image, "REGISTRY/REPOSITORY:TAG or …@DIGEST")->required();
     add_registry(*command, options->registry);
-    add_home(*command, options->common);
+    add_common(settings, *command, options->common);
   }
   {
     auto [command, options] =
@@ -130,7 +117,7 @@ void add_transfer_commands(CLI::App& app, const std::function<void(Command)>& ch
     command->add_option("-u,--user", options->user, "User name; the password is read from standard input")
         ->required();
     add_registry(*command, options->registry);
-    add_home(*command, options->common);
+    add_common(settings, *command, options->common);
     command->footer("Example:\n  dash-build login registry.example -u sam < password.txt");
   }
   {
@@ -138,6 +125,7 @@ void add_transfer_commands(CLI::App& app, const std::function<void(Command)>& ch
     command->add_option("REGISTRY", options->host, "HOST[:PORT]")->required();
     command->add_option("--authfile", options->registry.auth_file, "Where it is stored (default: as login)")
         ->type_name("FILE");
+    add_common(settings, *command, options->common);
   }
 }
 

@@ -2,18 +2,16 @@
 #pragma once
 
 #include "cli/options.hpp"
+#include "cli/setting_options.hpp"
 
 #include <functional>
 #include <string>
 #include <vector>
 
-namespace CLI {
-class App;
-}
-
 namespace dash::cli {
 
 // Adds these subcommands to the parser; `chosen` gets the one that was on the command line.
-void add_transfer_commands(CLI::App& app, const std::function<void(Command)>& chosen);
+void add_transfer_commands(CLI::App& app, SettingOptions& settings,
+                           const std::function<void(Command)>& chosen);
 
 }  // namespace dash::cli

@@ -2,11 +2,13 @@
 """Makes a corpus to start fuzzing from: seeds.py DIRECTORY gives DIRECTORY/<target>/<seed>."""
 
 import gzip
+import hashlib
 import io
 import json
 import pathlib
 import sys
 import tarfile
+import zipfile
 
 DIGEST = "sha256:" + "ab" * 32
 
@@ -58,12 +60,76 @@ DOCUMENTS = {
 REFERENCES = ["app", "team/app:v1", "localhost:5000/a/b@" + DIGEST, "registry.example/x:t@" + DIGEST, "oci:dir:tag",
               "oci-archive:/a/b.tar"]
 
+INFO = "demo-1.0.dist-info/"
+WHEEL = {
+    INFO + "METADATA": "Metadata-Version: 2.1\nName: demo\nVersion: 1.0\nRequires-Dist: six >= 1 ; extra == 'x'\n",
+    INFO + "WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\n",
+    INFO + "RECORD": 'demo/__init__.py,,\n"a,b",sha256=AA,1\n' + INFO + "RECORD,,\n",
+    INFO + "entry_points.txt": "[console_scripts]\nrun = demo:main [x]\npip = a.b:c.d\n[gui_scripts]\ng = demo:g\n",
+    "demo/__init__.py": "x = 1\n",
+    "demo-1.0.data/scripts/s.py": "#!python\nx\n",
+    "demo-1.0.data/data/lib64/d": "",
+    "demo-1.0.data/headers/h.h": "h",
+    "demo-1.0.data/purelib/demo/__init__.py": "again",
+}
+
+
+def wheel(limit=zipfile.ZIP64_LIMIT):
+    out = io.BytesIO()
+    keep, zipfile.ZIP64_LIMIT = zipfile.ZIP64_LIMIT, limit
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in WHEEL.items():
+            archive.writestr(zipfile.ZipInfo(name), content)
+    zipfile.ZIP64_LIMIT = keep
+    return out.getvalue()
+
+
+CONTENT = "\x1e".join(list(WHEEL.values())[:4] + [part for item in list(WHEEL.items())[4:] for part in item])
+FILE_OF_LOCK = '{ url = "https://index.example/a-1-py3-none-any.whl", size = 3, hashes = { sha256 = "%s" } }' % ("ab" * 32)
+PYLOCK = f"""lock-version = "1.0"
+[[packages]]
+name = "a"
+version = "1"
+wheels = [{FILE_OF_LOCK}]
+sdist = {FILE_OF_LOCK}
+[[packages]]
+name = "b"
+archive = {{ path = "../b-1.tar.gz", hashes = {{ sha256 = "{"ab" * 32}" }}, subdirectory = "s" }}
+[[packages]]
+name = "c"
+directory = {{ path = "c", editable = true }}
+[[packages]]
+name = "d"
+vcs = {{ type = "git", url = "https://u:p@git.example/r", requested-revision = "v1", commit-id = "abc" }}
+"""
+_LAYER = LAYERS["plain"]
+_CONFIG = json.dumps(
+    {
+        "architecture": "amd64",
+        "os": "linux",
+        "rootfs": {"type": "layers", "diff_ids": ["sha256:" + hashlib.sha256(_LAYER).hexdigest()] * 2},
+    }
+)
+
+
+def docker_archive(layer, link):
+    manifest = json.dumps([{"Config": "c.json", "RepoTags": ["a:1"], "Layers": [layer, link]}])
+    return tar([("manifest.json", FILE, manifest), ("c.json", FILE, _CONFIG), (layer, FILE, _LAYER.decode()),
+                (link, LINK, "../" + layer)])
+
+
+DOCKER_ARCHIVES = {"saved": docker_archive("1/layer.tar", "2/layer.tar"), "empty": tar([("manifest.json", FILE, "[]")])}
+
 
 def main():
     base = pathlib.Path(sys.argv[1])
     seeds = {
         "extract_layer_fuzz": LAYERS,
         "documents_fuzz": {name: json.dumps(value).encode() for name, value in DOCUMENTS.items()},
+        "wheel_zip_fuzz": {"wheel": wheel(), "zip64": wheel(5)},
+        "wheel_content_fuzz": {"wheel": CONTENT.encode()},
+        "pylock_fuzz": {"lock": PYLOCK.encode()},
+        "docker_archive_fuzz": DOCKER_ARCHIVES,
         "reference_fuzz": {str(i): text.encode() for i, text in enumerate(REFERENCES)},
     }
     for target, files in seeds.items():

@@ -30,6 +30,7 @@ constexpr std::string_view kWhiteoutMeta =
 constexpr std::string_view kOpaque = ".wh..wh..opq";
 constexpr const char* kOverlayOpaque = "trusted.overlay.opaque";
 constexpr int kMaxPurgeDepth = 512;
+constexpr std::uint64_t kMaxPadding = std::uint64_t{64} << 20;  // after the end of the archive
 
 struct Inode {
   dev_t device = 0;
@@ -517,7 +518,7 @@ void extract_layer(Source& layer, const fs::path& directory, const std::string& 
   Extractor(layer, directory, name, options, std::move(stop)).run();
   // What follows the archive's end counts for the digest, which the source checks at its own end.
   NullSink nowhere;
-  LimitedSource rest(layer, options.max_bytes, concat("layer ", name));
+  LimitedSource rest(layer, kMaxPadding, concat("what follows the end of the archive in ", name));
   copy(rest, nowhere);
 }
 

@@ -15,7 +15,8 @@ struct ExtractOptions {
   // What whiteouts become: `apply` removes the path from the directory (layers stacked into one tree);
   // `overlay` makes what overlayfs understands in a lower directory (0/0 devices, trusted.overlay.opaque).
   enum class Whiteouts { apply, overlay } whiteouts = Whiteouts::apply;
-  // Limits against decompression bombs; more is Error(corrupt).
+  // Limits against decompression bombs; more is Error(corrupt). What follows the end of the archive has a
+  // smaller one.
   std::uint64_t max_bytes = std::uint64_t{256} << 30;
   std::uint64_t max_entries = 20'000'000;
 };

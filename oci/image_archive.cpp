@@ -1,11 +1,12 @@
 #include "oci/image_archive.hpp"
 
-#include "base/archive.hpp"
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "base/text.hpp"
+#include "oci/archived_file.hpp"
+#include "oci/docker_archive.hpp"
+#include "oci/docker_schema.hpp"
 #include "oci/layer_writer.hpp"
-#include "oci/rooted_tree.hpp"
 #include "oci/tar_writer.hpp"
 
 #include <array>
@@ -20,31 +21,6 @@ namespace {
 
 constexpr std::string_view kLayoutFile = R"({"imageLayoutVersion":"1.0.0"})";
 constexpr std::string_view kBlobs = "blobs/sha256/";
-// An archive of an image has some dozens of entries; this is a bound for broken or hostile ones.
-constexpr std::size_t kMaxArchiveEntries = 100'000;
-
-// One file in an archive, found by going through it from the start. Content in between is skipped by seeking.
-class ArchivedFile : public Source {
- public:
-  ArchivedFile(const fs::path& archive, std::string_view wanted)
-      : file_(archive), reader_(file_, ArchiveReader::Format::tar, archive.string()) {
-    for (std::size_t entries = 0; auto entry = reader_.next();) {
-      if (++entries > kMaxArchiveEntries)
-        throw Error(ErrorCode::corrupt,
-                    concat(archive.string(), " has more than ", kMaxArchiveEntries, " entries"));
-      if (entry->type != EntryType::file || normalize_entry_path(entry->path) != wanted) continue;
-      found_ = true;
-      return;
-    }
-  }
-  bool found() const { return found_; }
-  std::size_t read(MutableBytes buffer) override { return reader_.read(buffer); }
-
- private:
-  FileSource file_;
-  ArchiveReader reader_;
-  bool found_ = false;
-};
 
 // The blobs of an archive, read in place.
 class ArchivedBlobs : public BlobStore {
@@ -56,9 +32,7 @@ class ArchivedBlobs : public BlobStore {
     if (!file.found())
       throw Error(ErrorCode::invalid_input,
                   concat(archive_.string(), " is not an OCI archive: it has no index.json"))
-          .with_hint(
-              "an image saved by 'docker save' of an old Docker is another format; convert it with "
-              "'skopeo copy docker-archive:FILE oci-archive:FILE'");
+          .with_hint("what 'docker save' writes is docker-archive:FILE[:NAME]");
     const auto name = concat("index.json of ", archive_.string());
     return Index::parse(read_all(file, kMaxDocumentSize, name), name);
   }
@@ -112,14 +86,16 @@ OpenedImage open_image(const ImageLocation& location, const Platform& platform) 
       auto layout = std::make_unique<ImageLayout>(ImageLayout::open(path));
       auto entry = pick_image(layout->index(), location.tag, platform, path.string());
       auto manifest = resolve_manifest(*layout, entry, platform);
-      return {std::move(layout), std::move(manifest)};
+      return as_oci_image({std::move(layout), std::move(manifest)});
     }
     case ImageLocation::Kind::archive: {
       auto blobs = std::make_unique<ArchivedBlobs>(path);
       auto entry = pick_image(blobs->index(), location.tag, platform, path.string());
       auto manifest = resolve_manifest(*blobs, entry, platform);
-      return {std::move(blobs), std::move(manifest)};
+      return as_oci_image({std::move(blobs), std::move(manifest)});
     }
+    case ImageLocation::Kind::docker_archive:
+      return open_docker_archive(path, location.tag, platform);
     case ImageLocation::Kind::name:
       break;
   }

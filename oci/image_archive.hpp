@@ -23,8 +23,9 @@ struct OpenedImage {
   Descriptor manifest;
 };
 
-// Opens an image in a layout directory or an archive. An archive is read in place, nothing is unpacked beside
-// it; a compressed one works too, but is decompressed anew for every blob.
+// Opens an image in a layout directory or an archive (also Docker's, docker_archive.hpp). An archive is read
+// in place, nothing is unpacked beside it; a compressed one works too, but is decompressed anew for every
+// blob. An image with Docker's media types gets an OCI manifest (docker_schema.hpp).
 OpenedImage open_image(const ImageLocation& location, const Platform& platform = {});
 
 // Copies an image out of an archive.

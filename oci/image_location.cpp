@@ -8,13 +8,28 @@ namespace dash::oci {
 namespace {
 constexpr std::string_view kLayout = "oci:";
 constexpr std::string_view kArchive = "oci-archive:";
+constexpr std::string_view kDockerArchive = "docker-archive:";
 constexpr std::string_view kHint =
-    "use oci:DIR[:TAG], oci-archive:FILE[:TAG] or the name of an image in the store";
+    "use oci:DIR[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE[:NAME] or the name of an image in the "
+    "store";
+
+std::string_view prefix_of(ImageLocation::Kind kind) {
+  switch (kind) {
+    case ImageLocation::Kind::layout:
+      return kLayout;
+    case ImageLocation::Kind::archive:
+      return kArchive;
+    case ImageLocation::Kind::docker_archive:
+      return kDockerArchive;
+    case ImageLocation::Kind::name:
+      break;
+  }
+  return "";
+}
 }  // namespace
 
 ImageLocation ImageLocation::parse(std::string_view text) {
-  for (const std::string_view other :
-       {"docker://", "docker-archive:", "dir:", "docker-daemon:", "containers-storage:"})
+  for (const std::string_view other : {"docker://", "dir:", "docker-daemon:", "containers-storage:"})
     if (text.starts_with(other))
       throw Error(ErrorCode::unsupported,
                   concat(quoted(text), ": the transport ", quoted(other), " is not supported"))
@@ -27,6 +42,9 @@ ImageLocation ImageLocation::parse(std::string_view text) {
   } else if (text.starts_with(kArchive)) {
     out.kind = Kind::archive;
     rest = text.substr(kArchive.size());
+  } else if (text.starts_with(kDockerArchive)) {
+    out.kind = Kind::docker_archive;
+    rest = text.substr(kDockerArchive.size());
   } else {
     out.name = text;
     return out;
@@ -45,7 +63,7 @@ ImageLocation ImageLocation::parse(std::string_view text) {
 
 std::string ImageLocation::to_string() const {
   if (kind == Kind::name) return name;
-  auto out = concat(kind == Kind::layout ? kLayout : kArchive, path.string());
+  auto out = concat(prefix_of(kind), path.string());
   if (!tag.empty()) out += ':' + tag;
   return out;
 }

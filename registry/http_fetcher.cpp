@@ -149,6 +149,8 @@ class Fetch {
     if (file_.size() > 0) request.headers.add("Range", concat("bytes=", file_.size(), '-'));
     const auto user = user_info(download_.url);
     const auto for_server = [&](HttpRequest& sent, const Url& server) {
+      if (download_.certificates == Download::Certificates::unchecked && server.host == url->host)
+        sent.tls = std::make_shared<TlsSettings>(TlsSettings{TlsSettings::Verify::no, {}, {}, {}});
       if (user && server.same_origin(*url))
         sent.headers.add("Authorization", "Basic " + base64_encode(concat(user->first, ':', user->second)));
     };
@@ -207,6 +209,8 @@ void HttpFetcher::fetch(const std::vector<Download>& downloads, const Progress& 
       copy_local(download, download.size.value_or(settings_.max_bytes), report, group.stop());
     else
       Fetch(*http_, settings_, download, report, group.stop()).run();
+    const std::scoped_lock lock(mutex);
+    if (download.completed) download.completed();
   });
 }
 

@@ -22,6 +22,9 @@ struct Download {
   std::optional<Sha256> sha256;       // verified before the file appears
   std::optional<std::uint64_t> size;  // verified too; more bytes than this are never read
   std::string shown;                  // short name for messages and progress
+  std::function<void()> completed{};  // called when the file is there, as `progress` is; may be empty
+  // `unchecked` accepts any certificate of the server.
+  enum class Certificates { checked, unchecked } certificates = Certificates::checked;
 };
 
 struct FetchSettings {

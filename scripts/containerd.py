@@ -85,12 +85,22 @@ class Containerd:
             raise RuntimeError(f"importing {archive} made {len(new)} images")
         return new.pop()
 
-    def run(self, image, name, port):
+    def run(self, image, name, port, *words, environment=None, mounts=None):
+        """Starts a container; `words` are run instead of the image's own command. `mounts`: {source: target}."""
         log = self.directory / f"{name}.log"
         # The host's network, but not with --net-host: that wants an /etc/hosts, which a minimal system has not.
         network = f"network:/proc/{os.getpid()}/ns/net"
-        environment = ["--env", f"PORT={port}"]
-        self.ctr("run", "--detach", "--with-ns", network, *environment, "--log-uri", f"file://{log}", image, name)
+        options = ["--env", f"PORT={port}"]
+        for key, value in (environment or {}).items():
+            options += ["--env", f"{key}={value}"]
+        for source, target in (mounts or {}).items():
+            options += ["--mount", f"type=bind,src={source},dst={target},options=rbind:rw"]
+        self.ctr("run", "--detach", "--with-ns", network, *options, "--log-uri", f"file://{log}", image, name, *words)
+
+    def log(self, name):
+        """What a container of `run` has written so far."""
+        file = self.directory / f"{name}.log"
+        return file.read_text(errors="replace") if file.exists() else ""
 
     def exec(self, name, *words, check=True):
         """Runs a command in a running container as the app's user; returns its completed process."""
@@ -107,8 +117,7 @@ class Containerd:
             if not re.search(rf"^{re.escape(name)}\s.*RUNNING", self.ctr("tasks", "list").stdout, re.MULTILINE):
                 break
             time.sleep(0.2)
-        log = self.directory / f"{name}.log"
-        raise RuntimeError(f"{url} did not answer; the container's log:\n" + (log.read_text() if log.exists() else ""))
+        raise RuntimeError(f"{url} did not answer; the container's log:\n" + self.log(name))
 
     def user_of(self, name):
         """uid and gid of the container's first process, as the kernel has them."""

@@ -21,9 +21,10 @@ constexpr std::array<Rule, 5> kRules = {{{"conda-requirements.txt", Buildpack::c
                                          {"setup.py", Buildpack::python},
                                          {"pyproject.toml", Buildpack::python}}};
 
-constexpr std::array<std::string_view, 8> kMisspelt = {
-    "requirement.txt", "requirements.text", "requirments.txt", "requirements.in",
-    "requirements",    "reqs.txt",          "require.txt",     "requirements.txt.txt"};
+constexpr std::array<std::string_view, 14> kMisspelt = {
+    "requirement.txt",   "requirements.text", "requirments.txt",      "requirements.in",   "requirements",
+    "reqs.txt",          "require.txt",       "requirements.txt.txt", "requierements.txt", "requirements.tx",
+    "requirements .txt", "requirements-txt",  "requirements_txt",     "requirements.md"};
 
 // The kind of something that is only mentioned: what can't be looked at counts as missing.
 FileKind safe_kind(const AppDirectory& app, const std::string& name) {

@@ -5,8 +5,10 @@
 #include "builder/app/requirements_syntax.hpp"
 #include "builder/app/source_tree.hpp"
 #include "builder/app/text_file.hpp"
+#include "builder/image_config.hpp"
 
 #include <algorithm>
+#include <array>
 #include <optional>
 #include <tuple>
 
@@ -41,12 +43,18 @@ class Collector {
       return std::tie(a.path, a.place) < std::tie(b.path, b.place);
     });
     for (auto& [name, package] : packages_) out_.packages.push_back(std::move(package));
-    std::sort(out_.variables.begin(), out_.variables.end());
-    out_.variables.erase(std::unique(out_.variables.begin(), out_.variables.end()), out_.variables.end());
+    make_set(out_.variables);
+    make_set(out_.repositories);
     return std::move(out_);
   }
 
  private:
+  template <class T>
+  static void make_set(std::vector<T>& items) {
+    std::sort(items.begin(), items.end());
+    items.erase(std::unique(items.begin(), items.end()), items.end());
+  }
+
   // False when the file does not exist.
   bool visit(const std::string& file, Role role) {
     auto bytes = app_.read(file);
@@ -63,40 +71,67 @@ class Collector {
     // uv reads the file itself, and it reads UTF-16 with a mark too.
     const auto parsed = parse_requirements(decode_text(std::move(*bytes), file, Utf16::decode), file);
     out_.variables.insert(out_.variables.end(), parsed.variables.begin(), parsed.variables.end());
-    if (parsed.hashes == RequirementsText::Hashes::used) out_.hashes = RequirementsFiles::Hashes::used;
-    RequestedPackage* last = nullptr;
-    for (const auto& entry : parsed.entries) {
-      if (entry.kind == Kind::hash)
-        add_hash(last, entry.value);
-      else if (entry.kind != Kind::other)  // other options of a requirement may come before its hashes
-        last = role == Role::requirements ? request(file, entry) : nullptr;
-      use(file, entry, role);
-    }
+    for (const auto& entry : parsed.entries) use(file, entry, role);
     stack_.pop_back();
     return true;
   }
 
-  // Notes what the entry asks for; nothing when it has no name.
-  RequestedPackage* request(const std::string& file, const Entry& entry) {
-    if (entry.name.empty()) return nullptr;
-    const RequestedPackage first{entry.name, concat(file, ':', entry.line), {}};
-    return &packages_.emplace(entry.name, first).first->second;
+  void add_line(const std::string& file, const Entry& entry, Role role, std::string text) {
+    const auto place = concat(file, ':', entry.line);
+    if (role == Role::requirements && !entry.name.empty())
+      packages_.emplace(entry.name, RequestedPackage{entry.name, place});
+    RequirementLine line;
+    line.role =
+        role == Role::requirements ? RequirementLine::Role::install : RequirementLine::Role::constrain;
+    line.name = entry.name;
+    line.place = place;
+    line.pin = entry.pin == Entry::Pin::exact ? RequirementLine::Pin::exact : RequirementLine::Pin::none;
+    // pip takes the hash in an archive's URL for one of --hash.
+    if (entry.kind == Kind::url || entry.kind == Kind::path)
+      for (const auto part : split(std::string_view(text).substr(std::min(text.find('#'), text.size())), '&'))
+        if (const auto hash = hash_in(part.substr(part.starts_with('#') ? 1 : 0), '='))
+          line.hashes.push_back(*hash);
+    line.text = std::move(text);
+    out_.lines.push_back(std::move(line));
   }
 
-  static void add_hash(RequestedPackage* package, std::string_view text) {
-    constexpr std::string_view kSha256 = "sha256:";
-    if (package == nullptr || !text.starts_with(kSha256)) return;
-    if (const auto hash = sha256_from_hex(to_lower(text.substr(kSha256.size()))))
-      package->hashes.push_back(*hash);
+  // "sha256:2cf2…"; nothing for other algorithms, other lengths and what is no hash at all.
+  static std::optional<FileHash> hash_in(std::string_view text, char separator) {
+    const auto at = text.find(separator);
+    if (at == std::string_view::npos) return std::nullopt;
+    FileHash out{to_lower(text.substr(0, at)), to_lower(trim(text.substr(at + 1)))};
+    if (const auto blank = out.hex.find_first_of(" ;"); blank != std::string::npos) out.hex.resize(blank);
+    const std::size_t digits = out.algorithm == "sha256"   ? 64
+                               : out.algorithm == "sha384" ? 96
+                               : out.algorithm == "sha512" ? 128
+                                                           : 0;
+    const bool valid = digits == out.hex.size() && digits > 0 &&
+                       out.hex.find_first_not_of("0123456789abcdef") == std::string::npos;
+    return valid ? std::optional(out) : std::nullopt;
+  }
+
+  // The hash belongs to the requirement before it, which stands on the same line.
+  void add_hash(const std::string& file, const Entry& entry) {
+    const auto hash = hash_in(entry.value, ':');
+    if (!hash)
+      throw line_error(file, entry.line, concat("--hash=", entry.value, " is no SHA-256, SHA-384 or SHA-512"))
+          .with_hint("such a hash has 64, 96 or 128 hex digits, for example as \"pip hash FILE\" prints it");
+    out_.lines.back().hashes.push_back(*hash);
+    make_hashes_obligatory(file, entry);
+  }
+
+  void make_hashes_obligatory(const std::string& file, const Entry& entry) {
+    if (out_.hashes_place.empty()) out_.hashes_place = concat(file, ':', entry.line);
   }
 
   void use(const std::string& file, const Entry& entry, Role role) {
     switch (entry.kind) {
       case Kind::vcs:
-        out_.vcs_places.push_back(concat(file, ':', entry.line));
+        use_repository(file, entry);
+        add_line(file, entry, role, entry.text);
         break;
       case Kind::path:
-        use_path(file, entry);
+        use_path(file, entry, role);
         break;
       case Kind::include:
         include(file, entry, role);
@@ -105,6 +140,11 @@ class Collector {
         include(file, entry, Role::constraints);
         break;
       case Kind::index_url:
+        if (!out_.index.extra_index_urls.empty())
+          out_.warnings.push_back(concat(file, ':', entry.line,
+                                         ": --index-url replaces the --extra-index-url ",
+                                         "lines before it, as in pip; put it first to use both"));
+        out_.index.extra_index_urls.clear();
         out_.index.index_url = entry.value;
         break;
       case Kind::extra_index_url:
@@ -121,8 +161,22 @@ class Collector {
         break;
       case Kind::package:
       case Kind::url:
+        add_line(file, entry, role, entry.text);
+        break;
       case Kind::hash:
-      case Kind::other:
+        add_hash(file, entry);
+        break;
+      case Kind::binary:
+        out_.binary_options.push_back(entry.value);
+        break;
+      case Kind::pre:
+        out_.pre_releases = RequirementsFiles::PreReleases::yes;
+        break;
+      case Kind::require_hashes:
+        make_hashes_obligatory(file, entry);
+        break;
+      case Kind::unused:
+        out_.warnings.push_back(concat(file, ':', entry.line, ": ", entry.value, " has no effect here"));
         break;
     }
   }
@@ -154,7 +208,56 @@ class Collector {
     return out + path;
   }
 
-  void use_path(const std::string& file, const Entry& entry) {
+  // Whether the repository can be read at all; a local one is noted.
+  void use_repository(const std::string& file, const Entry& entry) {
+    out_.vcs_places.push_back(concat(file, ':', entry.line));
+    const auto scheme = to_lower(entry.value.substr(0, entry.value.find(':')));
+    if (!scheme.starts_with("git+"))
+      throw Error(ErrorCode::unsupported, concat(file, ':', entry.line, ": ", shown_line(entry.value),
+                                                 ": only git repositories can be used"))
+          .with_hint("name a git repository, an archive's URL, or a release on a package index");
+    if (scheme == "git+ssh" || scheme == "git+git")
+      throw Error(ErrorCode::unsupported,
+                  concat(file, ':', entry.line, ": ", shown_line(entry.value), ": builds have no ",
+                         scheme == "git+ssh" ? "ssh keys" : "git:// access"))
+          .with_hint(
+              "use https, with a token from a variable for a private repository: "
+              "git+https://${GIT_TOKEN}@git.example/team/project.git");
+    if (scheme != "git+file") return;
+    auto path = expanded(file, entry).substr(scheme.size() + 1);
+    path.resize(std::min(path.find('#'), path.size()));
+    if (path.starts_with("//")) path.erase(0, 2);
+    if (const auto at = path.rfind('@'); at != std::string::npos && at > path.rfind('/')) path.resize(at);
+    while (path.size() > 1 && path.ends_with('/')) path.pop_back();
+    for (const auto* end : {"", ".git"})
+      if (const fs::path repository = path + end;
+          path.starts_with('/') && path.size() > 1 && is_repository(repository)) {
+        out_.repositories.push_back(repository);
+        return;
+      }
+    throw line_error(file, entry.line,
+                     concat("there is no git repository at ", quoted(path), " on this machine"))
+        .with_hint("name the repository by its absolute path, for example git+file:///srv/git/project.git");
+  }
+
+  static bool is_repository(const fs::path& path) {
+    boost::system::error_code absent;
+    return fs::exists(path / ".git", absent) || fs::exists(path / "HEAD", absent);
+  }
+
+  // A path of the app as uv sees it.
+  static std::string app_url(std::string_view path) {
+    std::string out = concat("file://", kAppDirectory);
+    if (path != ".") out += '/';
+    for (const char c : path == "." ? "" : path) {
+      const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                         contains("/._-~+!=", std::string_view(&c, 1));
+      out += plain ? std::string(1, c) : concat('%', to_hex(std::array{static_cast<std::uint8_t>(c)}));
+    }
+    return out;
+  }
+
+  void use_path(const std::string& file, const Entry& entry, Role role) {
     const auto path = inside(file, entry, "", without_scheme(file, entry));
     const auto kind = app_.kind(path);
     if (kind == FileKind::missing) {
@@ -180,6 +283,9 @@ class Collector {
               "requirement");
     out_.local.push_back({path, kind, editable ? LocalSource::Use::editable : LocalSource::Use::install,
                           concat(file, ':', entry.line)});
+    auto text = entry.text;  // "NAME[EXTRAS] @ PATH…" or "PATH…"
+    const auto target = text.find(entry.value, entry.name.empty() ? 0 : text.find('@') + 1);
+    add_line(file, entry, role, text.replace(target, entry.value.size(), app_url(path)));
   }
 
   // As pip does: beside the file first, then from the app's root.
@@ -253,8 +359,18 @@ RequirementsFiles collect_requirements(const AppDirectory& app, const std::strin
   return Collector(app, variables).run(file);
 }
 
+RequirementsFiles collect_project(const std::string& file) {
+  RequirementsFiles out;
+  out.local.push_back({".", FileKind::directory, LocalSource::Use::install, file});
+  RequirementLine line;
+  line.text = concat("file://", kAppDirectory);
+  line.place = file;
+  out.lines.push_back(std::move(line));
+  return out;
+}
+
 std::vector<FileLeaf> requirements_leaves(const AppDirectory& app, const RequirementsFiles& files,
-                                          ThreadPool& pool, std::stop_token stop) {
+                                          const IgnoreRules& rules, ThreadPool& pool, std::stop_token stop) {
   std::vector<FileLeaf> out;
   for (const auto& file : files.files) out.push_back({file.path, file.digest});
   std::string last;
@@ -262,8 +378,8 @@ std::vector<FileLeaf> requirements_leaves(const AppDirectory& app, const Require
     if (source.path == last) continue;
     last = source.path;
     if (source.kind == FileKind::directory)
-      out.push_back(
-          {concat(source.path, '/'), SourceTree::scan_below(app, source.path, stop).digest(app, pool, stop)});
+      out.push_back({concat(source.path, '/'),
+                     SourceTree::scan_below(app, source.path, rules, stop).digest(app, pool, stop)});
     else
       out.push_back({source.path, app.digest(source.path)});
   }

@@ -5,6 +5,7 @@
 #include "base/thread_pool.hpp"
 #include "builder/app/app_directory.hpp"
 #include "builder/app/file_leaf.hpp"
+#include "builder/app/ignore_rules.hpp"
 
 #include <map>
 #include <stop_token>
@@ -34,13 +35,31 @@ struct LocalSource {
 struct RequestedPackage {
   std::string name;   // normalised
   std::string place;  // "requirements.txt:3", the first place
-  // Of the files that may be installed, from the --hash options of all places; empty: any file. Other
-  // algorithms than SHA-256 are not noted.
-  std::vector<Sha256> hashes;
   bool operator==(const RequestedPackage&) const = default;
 };
 
+// A hash that a file must have.
+struct FileHash {
+  std::string algorithm;  // "sha256", "sha384", "sha512"
+  std::string hex;        // lower case, as many digits as the algorithm has
+  bool operator==(const FileHash&) const = default;
+};
+
+// A line that asks for a package or, in a constraints file, limits it.
+struct RequirementLine {
+  enum class Role { install, constrain } role = Role::install;
+  std::string name;  // normalised; empty where only the target itself can tell
+  // For uv: without options, local paths as file: URLs below /app. Variables are not replaced, and URLs may
+  // hold passwords: redact_url before printing.
+  std::string text;
+  std::string place;                               // "requirements.txt:3"
+  enum class Pin { none, exact } pin = Pin::none;  // one "==" or "==="
+  std::vector<FileHash> hashes;                    // of its --hash options; any of them will do
+  bool operator==(const RequirementLine&) const = default;
+};
+
 // Index settings as written in the files: variables not replaced, passwords included. Never print them.
+// As with pip, --index-url replaces every index that was named before it.
 struct IndexSettings {
   std::string index_url;  // the last one given; empty: none
   std::vector<std::string> extra_index_urls;
@@ -54,10 +73,16 @@ struct RequirementsFiles {
       files;                       // in the order in which they are reached, each once; the first is the root
   std::vector<LocalSource> local;  // sorted by path
   std::vector<RequestedPackage> packages;  // sorted by name, each once; not those of constraints
-  std::vector<std::string> vcs_places;     // "requirements.txt:7" for each line that needs git or the like
+  std::vector<RequirementLine> lines;      // in the order in which they are read, each file once
+  std::vector<std::string> vcs_places;     // "requirements.txt:7" for each line that needs git
+  std::vector<fs::path> repositories;      // on the host, of "git+file:" lines; sorted, each once
   std::vector<std::string> variables;      // names in "${NAME}", sorted
   IndexSettings index;
-  enum class Hashes { none, used } hashes = Hashes::none;
+  std::vector<std::string> binary_options;  // "--no-binary NAMES", "--only-binary NAMES", in order
+  enum class PreReleases { no, yes } pre_releases = PreReleases::no;  // --pre
+  // Where the first --hash or --require-hashes stands: every package must have one then. Empty: nowhere.
+  std::string hashes_place;
+  std::vector<std::string> warnings;  // what has no effect; each names file and line
 };
 
 // Reads `file` and everything it reaches. -r and -c are relative to the file they stand in; local paths are
@@ -65,12 +90,18 @@ struct RequirementsFiles {
 // fills "${NAME}" in local paths and file names. An Error(invalid_input) names file and line: a missing file,
 // a cycle, a path out of the app, a directory that is no package, a line that no installer accepts. Nothing
 // is downloaded: "-r https://…" is refused.
+// What a version control line needs and cannot have (ssh, Mercurial, a repository that is not there) is
+// Error(unsupported) or Error(invalid_input).
 RequirementsFiles collect_requirements(const AppDirectory& app, const std::string& file,
                                        const std::map<std::string, std::string>& variables = {});
 
-// The files and local sources with their digests, each once. A directory counts with everything in it but
-// version control.
+// For an app that is a project itself: what installing "." means. `file` is what makes it one ("setup.py").
+RequirementsFiles collect_project(const std::string& file);
+
+// The files and local sources with their digests, each once; of directories what SourceTree::scan_below
+// finds.
 std::vector<FileLeaf> requirements_leaves(const AppDirectory& app, const RequirementsFiles& files,
-                                          ThreadPool& pool, std::stop_token stop = {});
+                                          const IgnoreRules& rules, ThreadPool& pool,
+                                          std::stop_token stop = {});
 
 }  // namespace dash::builder

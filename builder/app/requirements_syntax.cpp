@@ -79,14 +79,14 @@ constexpr std::array<Option, 17> kOptions = {{
     {"--no-index", 0, Value::none, Kind::no_index},
     {"--find-links", 'f', Value::required, Kind::find_links},
     {"--trusted-host", 0, Value::required, Kind::trusted_host},
-    {"--no-binary", 0, Value::required, Kind::other},
-    {"--only-binary", 0, Value::required, Kind::other},
-    {"--prefer-binary", 0, Value::none, Kind::other},
-    {"--require-hashes", 0, Value::none, Kind::other},
-    {"--pre", 0, Value::none, Kind::other},
-    {"--use-feature", 0, Value::required, Kind::other},
+    {"--no-binary", 0, Value::required, Kind::binary},
+    {"--only-binary", 0, Value::required, Kind::binary},
+    {"--prefer-binary", 0, Value::none, Kind::unused},
+    {"--require-hashes", 0, Value::none, Kind::require_hashes},
+    {"--pre", 0, Value::none, Kind::pre},
+    {"--use-feature", 0, Value::required, Kind::unused},
     {"--hash", 0, Value::required, Kind::hash},
-    {"--config-settings", 'C', Value::required, Kind::other},
+    {"--config-settings", 'C', Value::required, Kind::unused},
 }};
 // Known to pip, but not to uv: refused with their own reason.
 constexpr std::array<std::string_view, 4> kLegacyOptions = {"--global-option", "--install-option",
@@ -163,9 +163,10 @@ class LineParser {
     return line_error(file_, line_.number, concat(shown_line(text_), what)).with_hint(std::move(hint));
   }
 
-  void add(Kind kind, std::string_view value, std::string_view name = {},
-           Entry::Mode mode = Entry::Mode::regular) {
-    out_.entries.push_back({kind, mode, std::string(value), normal_package_name(name), line_.number});
+  Entry& add(Kind kind, std::string_view value, std::string_view name = {}, std::string_view text = {}) {
+    out_.entries.push_back({kind, Entry::Mode::regular, std::string(value), normal_package_name(name),
+                            line_.number, std::string(text)});
+    return out_.entries.back();
   }
 
   void parse_options(std::string_view text, Place place) {
@@ -231,20 +232,25 @@ class LineParser {
     if (option.name == "--hash") {
       if (!contains(value, ":"))
         throw bad(": --hash is not ALGORITHM:HEX", "for example --hash=sha256:2cf24d...");
-      out_.hashes = RequirementsText::Hashes::used;
     }
-    if (option.name == "--require-hashes") out_.hashes = RequirementsText::Hashes::used;
     if (option.kind == Kind::path) return parse_editable(value);
-    add(option.kind, value);
+    if (option.kind == Kind::binary)
+      add(option.kind, concat(option.name, ' ', value));
+    else
+      add(option.kind, option.kind == Kind::unused ? option.name : std::string_view(value));
   }
 
   void parse_editable(std::string_view value) {
     const auto kind = kind_of_target(value);
-    if (kind == Kind::vcs) return add(Kind::vcs, value, egg_of(value), Entry::Mode::editable);
+    const std::string marker(text_.substr(std::min(text_.find(" ;"), text_.size())));
+    if (kind == Kind::vcs) {
+      add(Kind::vcs, value, egg_of(value), concat(value, marker)).mode = Entry::Mode::editable;
+      return;
+    }
     if (kind != Kind::path)
       throw bad(": only a directory or a version control URL can be editable",
                 "name the directory, for example \"-e ./mypackage\" or \"-e .\", or drop the -e");
-    add(Kind::path, path_of(value), {}, Entry::Mode::editable);
+    add(Kind::path, path_of(value), {}, concat(value, marker)).mode = Entry::Mode::editable;
   }
 
   // What a text that is not just a name refers to; nothing when it is a name.
@@ -276,9 +282,12 @@ class LineParser {
     return at == std::string_view::npos ? "" : name_in(url.substr(at + kEgg.size()));
   }
 
-  void add_target(Kind kind, std::string_view target, std::string_view name) {
-    if (kind == Kind::path) return add(kind, path_of(target), name);
-    add(kind, trim(target.substr(0, target.find(" ;"))), name.empty() ? egg_of(target) : name);
+  // `requirement` is the whole, with name and marker.
+  void add_target(Kind kind, std::string_view target, std::string_view name, std::string_view requirement) {
+    if (kind == Kind::path)
+      add(kind, path_of(target), name, requirement);
+    else
+      add(kind, trim(target.substr(0, target.find(" ;"))), name.empty() ? egg_of(target) : name, requirement);
   }
 
   // The letters that a name may have, at the front of the text.
@@ -295,7 +304,7 @@ class LineParser {
     const bool has_target =
         !name.empty() && (rest.starts_with('@') || (rest.starts_with('[') && contains(rest, "@")));
     if (!has_target)
-      if (const auto kind = kind_of_target(text)) return add_target(*kind, text, {});
+      if (const auto kind = kind_of_target(text)) return add_target(*kind, text, {}, text);
     if (name.empty() || !is_alnum(name.front()) || !is_alnum(name.back()))
       throw bad(" is not a requirement", kExampleHint);
     if (rest.starts_with('[')) {
@@ -308,10 +317,12 @@ class LineParser {
       const auto target = trim(rest.substr(1));
       if (target.empty())
         throw bad(": no URL after '@'", "for example \"mypackage @ https://files.example/mypackage.whl\"");
-      return add_target(kind_of_target(target).value_or(Kind::path), target, name);
+      return add_target(kind_of_target(target).value_or(Kind::path), target, name, text);
     }
     check_versions(name, trim(rest.substr(0, rest.find(';'))));
-    add(Kind::package, normal_package_name(name), name);
+    auto& entry = add(Kind::package, normal_package_name(name), name, text);
+    if (rest.starts_with("==") && !contains(rest.substr(0, rest.find(';')), ","))
+      entry.pin = Entry::Pin::exact;
   }
 
   void check_versions(std::string_view name, std::string_view versions) const {

@@ -1,8 +1,8 @@
 // The grammar of a requirements file, one file at a time
 // (https://pip.pypa.io/en/stable/reference/requirements-file-format/).
 //
-// Only for early errors and for finding what a file refers to: the packages are resolved by uv, from the
-// files themselves.
+// For early errors, for finding what a file refers to, and for handing its requirements to uv, which resolves
+// them.
 #pragma once
 
 #include <cstddef>
@@ -26,21 +26,26 @@ struct RequirementsEntry {
     no_index,
     find_links,  // a URL or a path
     trusted_host,
-    hash,  // --hash of the requirement before it: "sha256:…" or another algorithm
-    other  // options that change the choice of packages only
+    hash,    // --hash of the requirement before it: "sha256:…" or another algorithm
+    binary,  // "--no-binary NAMES" or "--only-binary NAMES"
+    pre,
+    require_hashes,
+    unused  // an option without an effect here; `value` is its name
   } kind = Kind::package;
   enum class Mode { regular, editable } mode = Mode::regular;
   std::string value;
   std::string name;      // normalised, of what is asked for; empty where only the target itself can tell
   std::size_t line = 0;  // where the entry starts, from 1
+  // The whole requirement without options: name, extras, versions or target, marker.
+  std::string text;
+  // Whether a package is pinned as hash-checking wants it: one "==" or "===".
+  enum class Pin { none, exact } pin = Pin::none;
   bool operator==(const RequirementsEntry&) const = default;
 };
 
 struct RequirementsText {
   std::vector<RequirementsEntry> entries;  // in file order
   std::vector<std::string> variables;      // names in "${NAME}", each once, sorted
-  // Whether a line has a --hash, which makes hashes obligatory for every package.
-  enum class Hashes { none, used } hashes = Hashes::none;
 };
 
 // `text` is decoded (text_file.hpp); `file` is for messages. A line that no installer would accept is an

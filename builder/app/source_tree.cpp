@@ -59,16 +59,27 @@ std::string read_link(int directory, const std::string& name, const std::string&
 class SourceTree::Scanner {
  public:
   Scanner(const AppDirectory& app, std::string root, const IgnoreRules& rules, std::stop_token stop)
-      : app_(app), root_(std::move(root)), rules_(rules), stop_(std::move(stop)) {}
+      : app_(app), root_(normal_path(root).value_or(root)), rules_(rules), stop_(std::move(stop)) {}
+
+  bool root_is_ignored() const { return verdict_of_root().ignored(); }
 
   std::vector<SourceEntry> run() {
-    directory("", rules_.root());
+    directory("", verdict_of_root());
     std::sort(entries_.begin(), entries_.end(), [](const auto& a, const auto& b) { return a.path < b.path; });
     check_ways();
     return std::move(entries_);
   }
 
  private:
+  IgnoreRules::Verdict verdict_of_root() const {
+    auto verdict = rules_.root();
+    if (root_ == ".") return verdict;
+    for (auto end = root_.find('/');; end = root_.find('/', end + 1)) {
+      verdict = rules_.judge(verdict, root_.substr(0, end), EntryType::directory);
+      if (end == std::string::npos) return verdict;
+    }
+  }
+
   // Adds what is in the directory and below.
   void directory(const std::string& path, const IgnoreRules::Verdict& verdict) {
     check_stop(stop_);
@@ -92,7 +103,7 @@ class SourceTree::Scanner {
     out.type = S_ISDIR(info.st_mode)   ? EntryType::directory
                : S_ISLNK(info.st_mode) ? EntryType::symlink
                                        : EntryType::file;
-    const auto verdict = rules_.judge(above, path, out.type);
+    const auto verdict = rules_.judge(above, shown, out.type);
     const bool ignored = verdict.ignored() && shown != "Procfile";
     if (out.type == EntryType::directory) {
       if (ignored && !rules_.may_keep_below(verdict)) return;
@@ -155,10 +166,12 @@ SourceTree SourceTree::scan(const AppDirectory& app, const IgnoreRules& rules, s
 }
 
 SourceTree SourceTree::scan_below(const AppDirectory& app, const std::string& directory,
-                                  std::stop_token stop) {
+                                  const IgnoreRules& rules, std::stop_token stop) {
   SourceTree out;
   out.root_ = directory;
-  out.entries_ = Scanner(app, directory, IgnoreRules(), std::move(stop)).run();
+  const IgnoreRules nothing;
+  const bool ignored = Scanner(app, directory, rules, stop).root_is_ignored();
+  out.entries_ = Scanner(app, directory, ignored ? nothing : rules, std::move(stop)).run();
   return out;
 }
 

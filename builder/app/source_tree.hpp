@@ -41,9 +41,10 @@ class SourceTree {
   // stays in always: an image without it could not start. Sockets, devices, fifos and symbolic links that
   // lead out of the app are an Error(invalid_input) that names them.
   static SourceTree scan(const AppDirectory& app, const IgnoreRules& rules, std::stop_token stop = {});
-  // A directory of the app without ignore rules, for packages that are installed from it.
+  // A directory of the app, for packages that are installed from it. The rules apply below it; they do not
+  // when they ignore the directory itself, which keeps it out of the image and not from being installed.
   static SourceTree scan_below(const AppDirectory& app, const std::string& directory,
-                               std::stop_token stop = {});
+                               const IgnoreRules& rules, std::stop_token stop = {});
 
   // Sorted by the bytes of the path; the root itself is not listed.
   const std::vector<SourceEntry>& entries() const { return entries_; }

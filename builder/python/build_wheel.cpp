@@ -31,7 +31,8 @@ std::string project_name(const WheelSource& source) {
 
 Sha256 project_digest(const Workbench& bench, const BuildContext& context, const std::string& directory) {
   const AppDirectory app(context.app_directory);
-  return SourceTree::scan_below(app, directory, bench.stop).digest(app, bench.pool, bench.stop);
+  return SourceTree::scan_below(app, directory, context.ignore, bench.stop)
+      .digest(app, bench.pool, bench.stop);
 }
 
 std::string build_key(const Workbench& bench, const BuildContext& context, const WheelSource& source) {
@@ -61,7 +62,7 @@ class WheelBuild {
       : bench_(bench),
         context_(context),
         source_(source),
-        uv_(bench, context.uv),
+        uv_(bench, context.uv, context.settings),
         work_(bench.store.work_directory()),
         inside_(concat("/build/", project_name(source))) {
     make_directories(work_.path() / "out");
@@ -78,7 +79,9 @@ class WheelBuild {
       make_directories(tree);
       clone();
     } else if (!source_.directory.empty()) {
-      copy_tree(context_.app_directory / source_.directory, tree, bench_.stop);
+      const AppDirectory app(context_.app_directory);
+      const auto files = SourceTree::scan_below(app, source_.directory, context_.ignore, bench_.stop);
+      copy_tree(app.path() / source_.directory, files, tree, bench_.stop);
     } else {
       unpack_source(source_.archive, tree, bench_.stop);
     }
@@ -114,7 +117,8 @@ class WheelBuild {
     const LockedVcs& vcs = *source_.vcs;
     SandboxCommand command = uv_.command({});
     command.argv = {"sh", "-c", kClone, "sh", vcs.url.empty() ? vcs.path : vcs.url, vcs.commit_id, inside_};
-    command.mounts.push_back({context_.app_directory, kAppDirectory, SandboxMount::Access::read_only});
+    for (const fs::path& repository : context_.repositories)
+      command.mounts.push_back({repository, repository.string(), SandboxMount::Access::read_only});
     std::string errors;
     const SandboxResult result = run_in_toolchain(std::move(command), errors);
     if (result.exit_code != 0)
@@ -128,6 +132,7 @@ class WheelBuild {
   SandboxResult run_in_toolchain(SandboxCommand command, std::string& errors) {
     command.layers = context_.layers;
     command.extra_layers = {toolchain_};
+    command.secrets = SandboxCommand::Secrets::visible;
     command.mounts.push_back({work_.path() / "source", inside_, SandboxMount::Access::read_write});
     command.on_output = [&](std::string_view line) { uv_.collect(context_.step, line, errors); };
     return bench_.sandbox.run(command, bench_.stop);

@@ -2,8 +2,11 @@
 // that never enters the image.
 #pragma once
 
+#include "builder/app/ignore_rules.hpp"
 #include "builder/interpreter.hpp"
+#include "builder/python/hash_pins.hpp"
 #include "builder/python/pylock.hpp"
+#include "builder/python/uv_settings.hpp"
 #include "builder/workbench.hpp"
 
 #include <functional>
@@ -25,7 +28,11 @@ struct BuildContext {
   std::vector<oci::Layer> layers;
   Interpreter interpreter;
   fs::path app_directory;  // on the host; what the lock has below /app is here
+  IgnoreRules ignore;      // the app's
   fs::path uv;             // on the host
+  UvSettings settings;
+  HashPins pins;
+  std::vector<fs::path> repositories;  // on the host, seen under their own names
   Toolchain toolchain;
 };
 

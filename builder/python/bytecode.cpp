@@ -4,10 +4,15 @@
 #include "base/text.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
+#include <climits>
 #include <cstring>
 #include <exception>
 #include <memory>
+#include <mutex>
+#include <stop_token>
+#include <thread>
 #include <utility>
 
 #include <fcntl.h>
@@ -27,65 +32,72 @@ constexpr std::size_t kHeaderSize = 8;
 constexpr std::uint32_t kMaxPyc = std::uint32_t{256} << 20;
 
 constexpr const char* kPackages = "/run/dash-build/packages";
+constexpr const char* kLists = "/run/dash-build/lists";
 
-// Reads {"wheels": […], "jobs": [[wheel, offset, compressed size, method, size, path], …], "workers": n} and
-// answers each job with its index, a length (both u32) and that many bytes. A source that does not compile
-// has length 0. Workers take job numbers from one pipe and hold a token from another while they write.
+// Standard input is a pipe of pairs of u32, number of a list and of a job in it; a process per core takes
+// them, until its end. The file <number>.json is {"wheel": path, "first": index of its first job, "jobs":
+// [[offset, compressed size, method, size, path, first line], …]}, where a first line that is not empty
+// replaces the one of the source. Each job is answered with its index, a length (both u32) and that many
+// bytes; a source that does not compile has length 0. Who writes holds a token from another pipe.
 constexpr const char* kCompiler = R"(import sys
 sys.path.pop(0)
 import encodings.latin_1, gc, importlib.util, json, marshal, os, struct, warnings, zlib
 warnings.filterwarnings("ignore")
 gc.disable()
-work = json.loads(sys.stdin.buffer.read())
+lists, workers = sys.argv[1], int(sys.argv[2])
 header = importlib.util.MAGIC_NUMBER + b"\3\0\0\0"
-opened = [None, -1]
+known = {}
+
+def job_list(number):
+    if number not in known:
+        with open("%s/%d.json" % (lists, number), encoding="utf-8") as file:
+            content = json.load(file)
+        known[number] = content["jobs"], content["first"], os.open(content["wheel"], os.O_RDONLY)
+    return known[number]
 
 def source(wheel, offset, packed, method, size):
-    if opened[0] != wheel:
-        if opened[0] is not None:
-            os.close(opened[1])
-        opened[:] = wheel, os.open(work["wheels"][wheel], os.O_RDONLY)
     parts = []
     while packed > 0:
-        part = os.pread(opened[1], packed, offset)
+        part = os.pread(wheel, packed, offset)
         if not part:
-            raise EOFError(work["wheels"][wheel])
+            raise EOFError("a wheel is too short")
         parts.append(part)
         offset += len(part)
         packed -= len(part)
     data = b"".join(parts)
     return zlib.decompress(data, -15, max(size, 1)) if method else data
 
-def pyc(job):
-    data = source(*job[:5])
+def pyc(wheel, job):
+    data = source(wheel, *job[:4])
+    if job[5]:
+        data = job[5].encode() + data.partition(b"\n")[2]
     try:
-        code = compile(data, job[5], "exec", dont_inherit=True, optimize=0)
+        code = compile(data, job[4], "exec", dont_inherit=True, optimize=0)
     except Exception:
         return b""
     return header + importlib.util.source_hash(data) + marshal.dumps(code)
 
 def worker():
     while True:
-        number = os.read(jobs_out, 4)
-        if not number:
+        record = os.read(0, 8)
+        if not record:
             return
-        index = struct.unpack("<I", number)[0]
-        data = pyc(work["jobs"][index])
-        data = memoryview(struct.pack("<II", index, len(data)) + data)
+        number, place = struct.unpack("<II", record)
+        jobs, first, wheel = job_list(number)
+        data = pyc(wheel, jobs[place])
+        data = memoryview(struct.pack("<II", first + place, len(data)) + data)
         token = os.read(token_out, 1)
         while data:
             data = data[os.write(1, data):]
         os.write(token_in, token)
 
-jobs_out, jobs_in = os.pipe()
 token_out, token_in = os.pipe()
 os.write(token_in, b"t")
 children = []
-for _ in range(work["workers"]):
+for _ in range(workers):
     child = os.fork()
     if child == 0:
         try:
-            os.close(jobs_in)
             worker()
         except BaseException:
             sys.excepthook(*sys.exc_info())
@@ -93,11 +105,6 @@ for _ in range(work["workers"]):
             os._exit(1)
         os._exit(0)
     children.append(child)
-os.close(jobs_out)
-for start in range(0, len(work["jobs"]), 1024):
-    numbers = range(start, min(start + 1024, len(work["jobs"])))
-    os.write(jobs_in, struct.pack("<%dI" % len(numbers), *numbers))
-os.close(jobs_in)
 sys.exit(1 if any([os.waitpid(child, 0)[1] for child in children]) else 0)
 )";
 
@@ -151,69 +158,200 @@ class CacheFile {
 
 struct Job {
   const ZipEntry* entry;
-  std::size_t file;  // index of its CacheFile
+  CacheFile* file;
 };
 
-// Takes the compiler's output apart, however it is cut.
-class AnswerReader {
+// A pipe whose writer never waits: what does not fit is kept and written later.
+class JobPipe {
  public:
-  AnswerReader(const std::vector<Job>& jobs, std::vector<std::unique_ptr<CacheFile>>& files)
-      : jobs_(jobs), files_(files), answered_(jobs.size()) {}
+  JobPipe() {
+    std::array<int, 2> ends{};
+    if (::pipe2(ends.data(), O_CLOEXEC) != 0) throw system_error("cannot make a pipe", errno);
+    read_ = UniqueFd(ends[0]);
+    write_ = UniqueFd(ends[1]);
+    ::fcntl(write_.get(), F_SETFL, O_NONBLOCK);
+  }
 
-  void feed(std::string_view bytes) {
-    pending_ += bytes;
-    std::size_t at = 0;
-    while (pending_.size() - at >= kHeaderSize) {
-      const auto* header = reinterpret_cast<const std::byte*>(pending_.data() + at);
-      const std::size_t index = u32(header);
-      const std::size_t size = u32(header + 4);
-      if (index >= jobs_.size() || answered_[index] || size > kMaxPyc)
-        throw Error(ErrorCode::step_failed, "the byte code compiler gave an answer that makes no sense");
-      if (pending_.size() - at - kHeaderSize < size) break;
-      answered_[index] = true;
-      files_[jobs_[index].file]->add(jobs_[index].entry->path,
-                                     as_bytes(std::string_view(pending_).substr(at + kHeaderSize, size)));
-      at += kHeaderSize + size;
+  int read_end() const { return read_.get(); }
+
+  void add(std::size_t list, std::size_t job) { waiting_ += u32_text(list) + u32_text(job); }
+  // No more jobs come; the reader sees the end after those that wait.
+  void close() {
+    closing_ = true;
+    flush();
+  }
+  void flush() {
+    while (!waiting_.empty()) {
+      // Pieces of whole records that the kernel takes as a whole or not at all (pipe(7), PIPE_BUF).
+      const auto count =
+          ::write(write_.get(), waiting_.data(), std::min<std::size_t>(waiting_.size(), PIPE_BUF));
+      if (count < 0 && errno == EINTR) continue;
+      if (count < 0) return;  // full; answers will tell when to go on
+      waiting_.erase(0, static_cast<std::size_t>(count));
     }
-    pending_.erase(0, at);
+    if (closing_) write_.reset();
   }
 
  private:
-  const std::vector<Job>& jobs_;
-  std::vector<std::unique_ptr<CacheFile>>& files_;
-  std::vector<bool> answered_;
-  std::string pending_;
+  UniqueFd read_;  // open as long as the object, so that writing cannot fail
+  UniqueFd write_;
+  std::string waiting_;
+  bool closing_ = false;
 };
 
-void run_compiler(const Workbench& bench, const std::vector<oci::Layer>& layers,
-                  const Interpreter& interpreter, const std::string& work,
-                  const std::function<void(std::string_view)>& on_output) {
-  std::exception_ptr failure;  // kept out of the sandbox's loop, so that the command is always waited for
-  SandboxCommand command;
-  command.layers = layers;
-  // Not isolated mode: it would ignore the hash seed, which orders set constants in some versions.
-  command.argv = {interpreter.executable, "-s", "-S", "-c", kCompiler};
-  command.environment = {"PATH=/usr/local/bin:/usr/bin:/bin", "LANG=C.UTF-8", "PYTHONHASHSEED=0"};
-  command.mounts = {{bench.store.packages(), kPackages, SandboxMount::Access::read_only}};
-  command.input = work;
-  command.on_stdout_bytes = [&](std::string_view bytes) {
+}  // namespace
+
+struct BytecodeCompiler::State {
+  State(const Workbench& workbench, std::string step_name, std::vector<oci::Layer> root, InstallScheme target)
+      : bench(workbench),
+        step(std::move(step_name)),
+        layers(std::move(root)),
+        scheme(std::move(target)),
+        lists(bench.store.work_directory()) {}
+
+  const Workbench& bench;
+  const std::string step;
+  const std::vector<oci::Layer> layers;
+  const InstallScheme scheme;
+  const TempDirectory lists;
+
+  std::mutex mutex;  // guards what follows, up to `stop`
+  std::vector<Job> jobs;
+  std::vector<bool> answered;
+  std::vector<std::unique_ptr<CacheFile>> files;
+  std::vector<std::shared_ptr<const Wheel>> wheels;  // the jobs' entries are theirs
+  JobPipe pipe;
+  std::string pending;  // output of the compiler, up to a whole answer
+  std::exception_ptr failure;
+
+  std::stop_source stop;
+  std::thread runner;
+
+  void start() {
+    runner = std::thread([this] {
+      try {
+        const std::stop_callback stop_with_build(bench.stop, [this] { stop.request_stop(); });
+        run();
+      } catch (...) {
+        const std::lock_guard lock(mutex);
+        if (!failure) failure = std::current_exception();
+      }
+    });
+  }
+
+  void run() {
+    SandboxCommand command;
+    command.layers = layers;
+    // Not isolated mode: it would ignore the hash seed, which orders set constants in some versions.
+    command.argv = {scheme.interpreter.executable,       "-s", "-S", "-c", kCompiler, kLists,
+                    std::to_string(bench.pool.threads())};
+    command.environment = {"PATH=/usr/local/bin:/usr/bin:/bin", "LANG=C.UTF-8", "PYTHONHASHSEED=0"};
+    command.mounts = {{bench.store.packages(), kPackages, SandboxMount::Access::read_only},
+                      {lists.path(), kLists, SandboxMount::Access::read_only}};
+    command.input_fd = pipe.read_end();
+    command.on_stdout_bytes = [this](std::string_view bytes) { take(bytes); };
+    const SandboxResult result = bench.sandbox.run(command, stop.get_token());
+    if (result.exit_code != 0)
+      throw Error(ErrorCode::step_failed,
+                  concat("compiling Python modules failed (exit code ", result.exit_code, ")"))
+          .with_output(result.tail)
+          .with_hint(
+              "This is not about the modules' content: the interpreter of the base image may be broken.");
+  }
+
+  // Takes the compiler's output apart, however it is cut. A failure is kept, so that the command is always
+  // waited for.
+  void take(std::string_view bytes) {
+    const std::lock_guard lock(mutex);
+    if (failure) return;
     try {
-      if (!failure) on_output(bytes);
+      pending += bytes;
+      std::size_t at = 0;
+      while (const std::size_t size = answer(std::string_view(pending).substr(at))) at += size;
+      pending.erase(0, at);
+      pipe.flush();
     } catch (...) {
       failure = std::current_exception();
+      stop.request_stop();
     }
-  };
-  const SandboxResult result = bench.sandbox.run(command, bench.stop);
-  if (failure) std::rethrow_exception(failure);
-  if (result.exit_code != 0)
-    throw Error(ErrorCode::step_failed,
-                concat("compiling Python modules failed (exit code ", result.exit_code, ")"))
-        .with_output(result.tail)
-        .with_hint(
-            "This is not about the modules' content: the interpreter of the base image may be broken.");
+  }
+
+  // Handles the answer at the front; returns its size, 0 when it is not whole yet.
+  std::size_t answer(std::string_view output) {
+    if (output.size() < kHeaderSize) return 0;
+    const auto* header = reinterpret_cast<const std::byte*>(output.data());
+    const std::size_t index = u32(header);
+    const std::size_t size = u32(header + 4);
+    if (index >= jobs.size() || answered[index] || size > kMaxPyc)
+      throw Error(ErrorCode::step_failed, "the byte code compiler gave an answer that makes no sense");
+    if (output.size() - kHeaderSize < size) return 0;
+    answered[index] = true;
+    jobs[index].file->add(jobs[index].entry->path, as_bytes(output.substr(kHeaderSize, size)));
+    return kHeaderSize + size;
+  }
+
+  void add(const InstalledDistribution& distribution) {
+    const fs::path path = cache_path(bench.store, scheme, distribution.wheel_sha256);
+    if (fs::exists(path)) return;
+    const ZipReader& zip = distribution.wheel->zip();
+    Json requests = Json::array();
+    for (const CompileJob& source : distribution.sources)
+      requests.push_back({zip.data_offset(*source.source), source.source->compressed_size,
+                          static_cast<unsigned>(source.source->method), source.source->size,
+                          source.source_path, source.first_line});
+    const fs::path inside = kPackages / zip.path().lexically_relative(bench.store.packages());
+
+    const std::lock_guard lock(mutex);
+    const std::size_t list = files.size();
+    files.push_back(std::make_unique<CacheFile>(path, distribution.sources.size()));
+    if (distribution.sources.empty()) return files.back()->finish();
+    const Json content = {{"wheel", inside.string()}, {"first", jobs.size()}, {"jobs", std::move(requests)}};
+    write_file(lists.path() / concat(list, ".json"), content.dump());
+    wheels.push_back(distribution.wheel);
+    for (std::size_t i = 0; i < distribution.sources.size(); ++i) {
+      jobs.push_back({distribution.sources[i].source, files.back().get()});
+      answered.push_back(false);
+      pipe.add(list, i);
+    }
+    pipe.flush();
+    if (!runner.joinable()) start();
+  }
+
+  void finish() {
+    {
+      const std::lock_guard lock(mutex);
+      pipe.close();
+      if (!jobs.empty()) bench.log(step, concat("Compiling ", jobs.size(), " Python modules"));
+    }
+    if (runner.joinable()) runner.join();
+    if (failure) std::rethrow_exception(failure);
+    if (!std::ranges::all_of(files, [](const auto& file) { return file->complete(); }))
+      throw Error(ErrorCode::step_failed, "the byte code compiler left modules out");
+  }
+};
+
+BytecodeCompiler::BytecodeCompiler(const Workbench& bench, std::string step, std::vector<oci::Layer> layers,
+                                   InstallScheme scheme) {
+  make_directories(bench.store.packages() / "pyc");
+  state_ = std::make_unique<State>(bench, std::move(step), std::move(layers), std::move(scheme));
 }
 
-}  // namespace
+BytecodeCompiler::~BytecodeCompiler() {
+  state_->stop.request_stop();
+  if (state_->runner.joinable()) state_->runner.join();
+}
+
+void BytecodeCompiler::add(const InstalledDistribution& distribution) {
+  state_->add(distribution);
+}
+
+std::vector<Bytecode> BytecodeCompiler::finish(const std::vector<InstalledDistribution>& distributions) {
+  state_->finish();
+  std::vector<Bytecode> out;
+  for (const InstalledDistribution& distribution : distributions)
+    out.emplace_back(cache_path(state_->bench.store, state_->scheme, distribution.wheel_sha256));
+  return out;
+}
 
 Bytecode::Bytecode(const fs::path& path) {
   auto fail = [&path] {
@@ -248,44 +386,6 @@ std::optional<Bytes> Bytecode::find(std::string_view entry) const {
   const auto found = files_.find(entry);
   if (found == files_.end()) return std::nullopt;
   return found->second;
-}
-
-std::vector<Bytecode> compile_bytecode(const Workbench& bench, const std::string& step,
-                                       const std::vector<oci::Layer>& layers, const InstallScheme& scheme,
-                                       const std::vector<InstalledDistribution>& distributions) {
-  make_directories(bench.store.packages() / "pyc");
-  std::vector<fs::path> paths;
-  std::vector<Job> jobs;
-  std::vector<std::unique_ptr<CacheFile>> files;
-  Json wheels = Json::array();
-  Json requests = Json::array();
-  for (const InstalledDistribution& distribution : distributions) {
-    paths.push_back(cache_path(bench.store, scheme, distribution.wheel_sha256));
-    if (fs::exists(paths.back())) continue;
-    files.push_back(std::make_unique<CacheFile>(paths.back(), distribution.sources.size()));
-    if (files.back()->complete()) files.back()->finish();
-    const ZipReader& zip = distribution.wheel->zip();
-    const fs::path inside = kPackages / zip.path().lexically_relative(bench.store.packages());
-    for (const CompileJob& source : distribution.sources) {
-      requests.push_back({wheels.size(), zip.data_offset(*source.source), source.source->compressed_size,
-                          static_cast<unsigned>(source.source->method), source.source->size,
-                          source.source_path});
-      jobs.push_back({source.source, files.size() - 1});
-    }
-    wheels.push_back(inside.string());
-  }
-  if (!jobs.empty()) {
-    bench.log(step, concat("Compiling ", jobs.size(), " Python modules"));
-    const Json work = {{"wheels", wheels}, {"jobs", requests}, {"workers", bench.pool.threads()}};
-    AnswerReader reader(jobs, files);
-    run_compiler(bench, layers, scheme.interpreter, work.dump(),
-                 [&](std::string_view bytes) { reader.feed(bytes); });
-    if (!std::ranges::all_of(files, [](const auto& file) { return file->complete(); }))
-      throw Error(ErrorCode::step_failed, "the byte code compiler left modules out");
-  }
-  std::vector<Bytecode> out;
-  for (const fs::path& path : paths) out.emplace_back(path);
-  return out;
 }
 
 }  // namespace dash::builder

@@ -4,6 +4,7 @@
 #include "builder/python/install.hpp"
 #include "builder/workbench.hpp"
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -27,12 +28,29 @@ class Bytecode {
   std::unordered_map<std::string_view, Bytes> files_;
 };
 
-// Compiles what the distributions list in `sources` and the store does not have yet, in one sandbox run with
-// a process per core, reading the wheels in the store. Hash-based "checked" .pyc files (PEP 552),
-// optimisation level 0: equal sources, path and interpreter give equal bytes. A file with a syntax error has
-// none, as with pip. Returns one Bytecode per distribution, in order.
-std::vector<Bytecode> compile_bytecode(const Workbench& bench, const std::string& step,
-                                       const std::vector<oci::Layer>& layers, const InstallScheme& scheme,
-                                       const std::vector<InstalledDistribution>& distributions);
+// Compiles the modules of distributions as they come in, in one sandbox run with a process per core that
+// reads the wheels in the store; what the store has already is not compiled again. Hash-based "checked" .pyc
+// files (PEP 552), optimisation level 0: equal sources, path and interpreter give equal bytes, in whatever
+// order they were compiled. A file with a syntax error has none, as with pip.
+class BytecodeCompiler {
+ public:
+  // `bench` must outlive the object.
+  BytecodeCompiler(const Workbench& bench, std::string step, std::vector<oci::Layer> layers,
+                   InstallScheme scheme);
+  ~BytecodeCompiler();  // stops what is running
+  BytecodeCompiler(const BytecodeCompiler&) = delete;
+  BytecodeCompiler& operator=(const BytecodeCompiler&) = delete;
+
+  // Queues the distribution's modules and returns; its wheel must be in its place in the store. Thread-safe.
+  void add(const InstalledDistribution& distribution);
+
+  // Waits until everything is compiled; call once, when nothing more is added. Returns the Bytecode of each
+  // of the distributions, which must have been added. What went wrong since the start is thrown here.
+  std::vector<Bytecode> finish(const std::vector<InstalledDistribution>& distributions);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
 
 }  // namespace dash::builder

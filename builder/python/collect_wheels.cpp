@@ -32,19 +32,18 @@ std::string describe_wheels(const LockedPackage& package) {
 
 class Collector {
  public:
-  Collector(const Workbench& bench, const BuildContext& context)
-      : bench_(bench), context_(context), ranking_(context.interpreter) {}
+  Collector(const Workbench& bench, const BuildContext& context, const WheelReady& ready)
+      : bench_(bench), context_(context), ready_(ready), ranking_(context.interpreter) {}
 
-  std::vector<LocalWheel> collect(const Lock& lock) {
+  void collect(const Lock& lock) {
     const TempDirectory incoming(bench_.store.packages());
     incoming_ = incoming.path();
     for (const LockedPackage& package : lock.packages) choose(package);
+    for (std::size_t i = 0; i < items_.size(); ++i)
+      if (items_[i].state == Item::State::kept) arrive(i);
     fetch();
-    for (Item& item : items_)
-      if (item.file != nullptr) settle(item);
-    std::vector<LocalWheel> out;
-    for (const Item& item : items_) out.push_back(wheel_of(item));
-    return out;
+    for (std::size_t i = 0; i < items_.size(); ++i)
+      if (!is_wheel(items_[i])) ready_(i, built_wheel(items_[i]));
   }
 
  private:
@@ -53,7 +52,19 @@ class Collector {
     const LockedFile* file = nullptr;  // of an index package or archive
     fs::path path;                     // where it is, or comes to be
     Sha256 sha256{};
+    enum class State { kept, wanted } state;
   };
+
+  static bool is_wheel(const Item& item) {
+    return item.file != nullptr && item.file->file_name.ends_with(".whl");
+  }
+
+  // The item's file is there.
+  void arrive(std::size_t index) {
+    Item& item = items_[index];
+    settle(item);
+    if (is_wheel(item)) ready_(index, {item.path, item.sha256, direct_url_json(*item.package)});
+  }
 
   // The lock's paths are those of the sandbox: in the app, or in a directory that is seen under its own name
   // (nothing then).
@@ -81,18 +92,22 @@ class Collector {
   }
 
   void choose(const LockedPackage& package) {
-    Item item{&package, nullptr, {}, {}};
+    Item item{&package, nullptr, {}, {}, Item::State::wanted};
     if (package.archive)
       item.file = &*package.archive;
     else if (!package.directory && !package.vcs)
       item.file = &choose_file(package, ranking_, context_.interpreter);
     if (item.file != nullptr) {
       const LockedFile& file = *item.file;
+      context_.pins.check_known(package, file);
       if (file.sha256) item.path = kept_path(*file.sha256, file.file_name);
       // Without a hash only the content can tell where the file belongs.
       if (item.path.empty() || !fs::exists(item.path)) {
         item.path = incoming_ / std::to_string(items_.size());
         wanted_.push_back(request_for(file, item.path));
+        wanted_.back().completed = [this, index = items_.size()] { arrive(index); };
+      } else {
+        item.state = Item::State::kept;
       }
     }
     items_.push_back(std::move(item));
@@ -113,7 +128,19 @@ class Collector {
     request.sha256 = file.sha256;
     request.size = file.size;
     request.shown = file.file_name;
+    if (is_trusted(request.url)) request.certificates = FetchRequest::Certificates::unchecked;
     return request;
+  }
+
+  bool is_trusted(std::string_view url) const {
+    const auto start = url.find("://");
+    if (start == std::string_view::npos) return false;
+    auto authority = url.substr(start + 3, url.find('/', start + 3) - start - 3);
+    authority.remove_prefix(authority.rfind('@') + 1);
+    const auto host = authority.substr(0, authority.rfind(':'));
+    return std::ranges::any_of(context_.settings.trusted_hosts, [&](const std::string& trusted) {
+      return trusted == authority || trusted == host;
+    });
   }
 
   static std::string escape(std::string_view path) {
@@ -149,6 +176,7 @@ class Collector {
       FileSource content(item.path);
       item.sha256 = sha256(content);
     }
+    context_.pins.check_content(*item.package, *item.file, item.sha256, item.path);
     const fs::path kept = kept_path(item.sha256, item.file->file_name);
     if (item.path == kept) return;
     make_directories(kept.parent_path());
@@ -157,15 +185,10 @@ class Collector {
     item.path = kept;
   }
 
-  LocalWheel wheel_of(const Item& item) const {
+  LocalWheel built_wheel(const Item& item) const {
     const LockedPackage& package = *item.package;
     LocalWheel out;
     out.direct_url = direct_url_json(package);
-    if (item.file != nullptr && item.file->file_name.ends_with(".whl")) {
-      out.path = item.path;
-      out.sha256 = item.sha256;
-      return out;
-    }
     WheelSource source;
     source.name = package.name;
     source.version = package.version;
@@ -189,6 +212,7 @@ class Collector {
 
   const Workbench& bench_;
   const BuildContext& context_;
+  const WheelReady& ready_;
   TagRanking ranking_;
   fs::path incoming_;
   std::vector<Item> items_;
@@ -221,10 +245,10 @@ const LockedFile& choose_file(const LockedPackage& package, const TagRanking& ra
       .with_hint("Pin a version of it that has one, or use a base image with another Python.");
 }
 
-std::vector<LocalWheel> collect_wheels(const Workbench& bench, const Lock& lock,
-                                       const BuildContext& context) {
+void collect_wheels(const Workbench& bench, const Lock& lock, const BuildContext& context,
+                    const WheelReady& ready) {
   make_directories(bench.store.packages());
-  return Collector(bench, context).collect(lock);
+  Collector(bench, context, ready).collect(lock);
 }
 
 }  // namespace dash::builder

@@ -6,6 +6,8 @@
 #include "builder/python/tags.hpp"
 #include "builder/workbench.hpp"
 
+#include <cstddef>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -18,9 +20,14 @@ struct LocalWheel {
   enum class Origin { published, built } origin = Origin::published;
 };
 
-// Wheels for every package of the lock, in its order. Files are kept as store.packages()/<sha256>/<file name>
-// and not fetched again. Error(invalid_input) when a package has no wheel for the interpreter and no source.
-std::vector<LocalWheel> collect_wheels(const Workbench& bench, const Lock& lock, const BuildContext& context);
+// Called from the calling thread with the index of a package in the lock as soon as its wheel is there: what
+// is in the store first, then what is downloaded as it comes, then what has to be built.
+using WheelReady = std::function<void(std::size_t index, LocalWheel wheel)>;
+
+// Gets a wheel for every package of the lock. Files are kept as store.packages()/<sha256>/<file name> and not
+// fetched again. Error(invalid_input) when a package has no wheel for the interpreter and no source.
+void collect_wheels(const Workbench& bench, const Lock& lock, const BuildContext& context,
+                    const WheelReady& ready);
 
 // The file of an index package to install: the wheel with the best tag, of those the one with the highest
 // build tag, else the source distribution. Error(invalid_input) that lists what there is.

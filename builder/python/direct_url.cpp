@@ -1,5 +1,6 @@
 #include "builder/python/direct_url.hpp"
 
+#include "base/text.hpp"
 #include "builder/python/uv_run.hpp"
 
 #include <nlohmann/json.hpp>
@@ -9,8 +10,32 @@ namespace {
 
 using Json = nlohmann::json;
 
+// As Python's json.dumps writes it, which is what pip's files look like: a blank after ':' and ',', ASCII.
+std::string python_json(const Json& value) {
+  if (!value.is_object()) return value.dump(-1, ' ', true);
+  std::string out;
+  for (const auto& [key, member] : value.items())
+    out += concat(out.empty() ? "{" : ", ", Json(key).dump(-1, ' ', true), ": ", python_json(member));
+  return out.empty() ? "{}" : out + '}';
+}
+
+// As urllib.parse.quote does it.
+std::string quoted_path(std::string_view path) {
+  constexpr std::string_view kDigits = "0123456789ABCDEF";
+  constexpr std::string_view kPlain = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_.-~/";
+  std::string out;
+  for (const char c : path) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (contains(kPlain, std::string_view(&c, 1)))
+      out += c;
+    else
+      out += {'%', kDigits[byte >> 4U], kDigits[byte & 15U]};
+  }
+  return out;
+}
+
 std::string location(const std::string& url, const std::string& path) {
-  return url.empty() ? "file://" + path : without_credentials(url);
+  return url.empty() ? "file://" + quoted_path(path) : without_credentials(url);
 }
 
 }  // namespace
@@ -42,7 +67,7 @@ std::string direct_url_json(const LockedPackage& package) {
     return {};
   }
   if (!subdirectory.empty()) out["subdirectory"] = subdirectory;
-  return out.dump();
+  return python_json(out);
 }
 
 }  // namespace dash::builder

@@ -134,10 +134,16 @@ class ItemSet {
   void add(Item item) {
     std::string path = item.entry.path;
     const auto [there, is_new] = items_.try_emplace(path);
-    if (!is_new && there->second.owner != item.owner && item.mapped.empty())
+    if (!is_new && there->second.owner != item.owner && item.mapped.empty() && !is_equal(there->second, item))
       bench_.warn(contents_.step, concat("/", path, " of ", owner_of(there->second),
                                          " is replaced by the one of ", owner_of(item)));
     there->second = std::move(item);
+  }
+
+  // Whether it makes no difference which of two files stays, as far as a checksum tells.
+  static bool is_equal(const Item& a, const Item& b) {
+    return a.packed != nullptr && b.packed != nullptr && a.packed->crc == b.packed->crc &&
+           a.packed->size == b.packed->size && a.entry.mode == b.entry.mode;
   }
 
   static std::string owner_of(const Item& item) {

@@ -13,7 +13,8 @@ namespace dash::builder {
 struct EnvironmentLayer {
   std::string step;
   InstallScheme scheme;
-  // In install order: where two write one path the later one wins and a warning is emitted, as with pip.
+  // In install order: where two write one path the later one wins, as with pip, and a warning is emitted
+  // unless the files are equal.
   const std::vector<InstalledDistribution>& distributions;
   // One per distribution, or empty: no .pyc files.
   const std::vector<Bytecode>& bytecode;

@@ -2,6 +2,7 @@
 
 #include "base/error.hpp"
 #include "base/text.hpp"
+#include "builder/package_name.hpp"
 #include "oci/layer_writer.hpp"
 
 #include <algorithm>
@@ -72,10 +73,14 @@ class Planner {
     std::vector<const ZipEntry*> data;
     std::vector<const ZipEntry*> scripts;
     for (const ZipEntry& entry : wheel_.zip().entries()) {
-      if (entry.is_directory() || entry.path == wheel_.dist_info() + "/RECORD") continue;
+      if (entry.is_directory()) continue;
+      if (entry.path == wheel_.dist_info() + "/RECORD") {
+        installed_[entry.path] = entry.path;  // its content is made from the rows
+        continue;
+      }
       const std::vector<std::string_view> parts = split(entry.path, '/');
       if (!parts.front().ends_with(".data"))
-        add_entry(entry, site_packages_ + '/' + entry.path, entry.is_executable() ? 0755 : 0644);
+        add_entry(entry, site_packages_ + '/' + entry.path);
       else if (parts.size() > 2 && parts[1] == "scripts")
         scripts.push_back(&entry);
       else
@@ -110,7 +115,10 @@ class Planner {
     for (auto& [path, file] : files_) {
       if (const ZipEntry* const* entry = std::get_if<const ZipEntry*>(&file.content);
           entry != nullptr && path.ends_with(".py"))
-        out.sources.push_back({*entry, '/' + path, pyc_path(path)});
+        out.sources.push_back({*entry, '/' + path, pyc_path(path), ""});
+      else if (const auto script = changed_scripts_.find(path);
+               script != changed_scripts_.end() && path.ends_with(".py"))
+        out.sources.push_back({script->second, '/' + path, pyc_path(path), python_line()});
       out.files.push_back(std::move(file));
     }
     std::ranges::sort(out.files, oci::layer_path_less, &InstalledFile::path);
@@ -141,10 +149,12 @@ class Planner {
     return "../../.." + path.substr(options_.scheme.prefix.size());
   }
 
-  void add_entry(const ZipEntry& entry, const std::string& path, unsigned mode) {
+  void add_entry(const ZipEntry& entry, const std::string& path) {
     installed_[entry.path] = record_path(path);
-    put(path, mode, &entry);
+    put(path, mode_of(entry), &entry);
   }
+
+  static unsigned mode_of(const ZipEntry& entry) { return entry.is_executable() ? 0755 : 0644; }
 
   void add_data_file(const ZipEntry& entry) {
     const InstallScheme& scheme = options_.scheme;
@@ -154,13 +164,12 @@ class Planner {
       fail(entry.path, "files in the .data directory must be in a directory named after a scheme");
     const std::string_view key = std::string_view(entry.path).substr(top + 1, key_end - top - 1);
     const std::string rest = entry.path.substr(key_end);
-    const unsigned mode = entry.is_executable() ? 0755 : 0644;
     if (key == "purelib" || key == "platlib")
-      add_entry(entry, site_packages_ + rest, mode);
+      add_entry(entry, site_packages_ + rest);
     else if (key == "headers")
-      add_entry(entry, scheme.headers(wheel_.name()) + rest, mode);
+      add_entry(entry, scheme.headers(normal_package_name(wheel_.name())) + rest);
     else if (key == "data")
-      add_entry(entry, scheme.data() + rest, mode);
+      add_entry(entry, scheme.data() + rest);
     else
       fail(entry.path,
            concat("unknown scheme ", quoted(key), "; known are data, headers, platlib, purelib, scripts"));
@@ -170,15 +179,17 @@ class Planner {
     const std::size_t name_start = entry.path.find('/', entry.path.find('/') + 1) + 1;
     if (is_script_wrapper(entry.path.substr(entry.path.rfind('/') + 1), wheel_)) return;
     const std::string path = options_.scheme.scripts() + '/' + entry.path.substr(name_start);
-    add_entry(entry, path, 0755);
+    add_entry(entry, path);
     std::string content = wheel_.read(entry);
     if (!content.starts_with("#!python")) return;
     const std::size_t line_end = content.find('\n');
-    content.replace(0, line_end == std::string::npos ? content.size() : line_end + 1,
-                    concat("#!", options_.scheme.python(), '\n'));
+    content.replace(0, line_end == std::string::npos ? content.size() : line_end + 1, python_line());
     changed_[installed_[entry.path]] = row_for(installed_[entry.path], content);
-    put(path, 0755, std::move(content));
+    put(path, mode_of(entry), std::move(content));
+    changed_scripts_[path.substr(1)] = &entry;
   }
+
+  std::string python_line() const { return concat("#!", options_.scheme.python(), '\n'); }
 
   void check_script(const EntryPoint& entry) const {
     if (entry.function.empty()) fail(entry.name, "the entry point names no function");
@@ -187,7 +198,7 @@ class Planner {
   }
 
   void generate(const std::string& path, std::string content, unsigned mode) {
-    generated_[record_path(path)] = row_for(record_path(path), content);
+    generated_.push_back(path.substr(1));
     put(path, mode, std::move(content));
   }
 
@@ -196,22 +207,19 @@ class Planner {
   }
 
   // pip's rules: rows of the archive with their new paths, then what was generated, then files that had no
-  // row.
+  // row. One path may have several rows.
   std::vector<RecordRow> record_rows() {
-    const std::string own = wheel_.dist_info() + "/RECORD";
     std::vector<RecordRow> rows;
     for (const RecordRow& row : wheel_.record()) {
       const auto moved = installed_.find(row.path);
       const std::string path = moved == installed_.end() ? row.path : moved->second;
       if (moved != installed_.end()) installed_.erase(moved);
-      if (path == own || generated_.contains(path)) continue;
       const auto rewritten = changed_.find(path);
       rows.push_back(rewritten != changed_.end() ? rewritten->second : RecordRow{path, row.hash, row.size});
     }
-    rows.push_back({own, "", ""});
-    for (const auto& [path, row] : generated_) rows.push_back(row);
-    for (const auto& [source, path] : installed_)
-      if (!generated_.contains(path)) rows.push_back({path, "", ""});
+    for (const std::string& path : generated_)
+      rows.push_back(row_for(record_path('/' + path), std::get<std::string>(files_.at(path).content)));
+    for (const auto& [source, path] : installed_) rows.push_back({path, "", ""});
     return rows;
   }
 
@@ -226,9 +234,10 @@ class Planner {
   const InstallOptions& options_;
   std::string site_packages_;
   std::map<std::string, InstalledFile> files_;
-  std::map<std::string, std::string> installed_;  // archive path → path in RECORD
-  std::map<std::string, RecordRow> changed_;
-  std::map<std::string, RecordRow> generated_;
+  std::map<std::string, std::string> installed_;            // archive path → path in RECORD
+  std::map<std::string, RecordRow> changed_;                // by path in RECORD
+  std::map<std::string, const ZipEntry*> changed_scripts_;  // by path in files_
+  std::vector<std::string> generated_;                      // paths in files_, maybe one twice
 };
 
 }  // namespace

@@ -23,8 +23,8 @@ struct InstallScheme {
 
   std::string python() const { return prefix + "/bin/python"; }  // what scripts start with
   std::string scripts() const { return prefix + "/bin"; }
-  std::string site_packages() const;  // purelib and platlib are one directory
-  std::string headers(std::string_view distribution) const;
+  std::string site_packages() const;                         // purelib and platlib are one directory
+  std::string headers(std::string_view distribution) const;  // by its normalised name
   std::string data() const { return prefix; }
 };
 
@@ -41,6 +41,7 @@ struct CompileJob {
   const ZipEntry* source = nullptr;
   std::string source_path;  // absolute, as the code object will show it
   std::string pyc_path;     // relative to the root: "app/…/__pycache__/x.cpython-311.pyc"
+  std::string first_line;   // what replaces the source's first line, with its end; or empty
 };
 
 struct InstalledDistribution {

@@ -32,20 +32,27 @@ for name, value in (
 )";
 
 // The image's layers, not their blobs: recompressing changes nothing. The recipe is part of it.
-std::string record_name(const std::vector<oci::Layer>& layers) {
+std::string record_name(const std::vector<oci::Layer>& layers, const std::string& program) {
   std::string text = kProbe;
+  if (program != kImageProgram) text += concat(program, '\n');
   for (const oci::Layer& layer : layers) text += concat(layer.diff_id.to_string(), '\n');
   return concat("interpreter-", to_hex(sha256(text)), ".json");
 }
 
-std::map<std::string, std::string> run_probe(const Workbench& bench, const std::vector<oci::Layer>& layers) {
+std::map<std::string, std::string> run_probe(const Workbench& bench, const std::vector<oci::Layer>& layers,
+                                             const std::string& program) {
   std::string output;
   SandboxCommand command;
   command.layers = layers;
-  command.argv = {"/bin/sh", "-c", "exec python3 -I -S -c \"$1\"", "sh", kProbe};
+  command.argv = {"/bin/sh", "-c", "exec \"$2\" -I -S -c \"$1\"", "sh", kProbe, program};
   command.environment = {kSearchPath, "LANG=C.UTF-8"};
   command.on_stdout_bytes = [&output](std::string_view bytes) { output += bytes; };
   const SandboxResult result = bench.sandbox.run(command, bench.stop);
+  if (result.exit_code != 0 && program != kImageProgram)
+    throw Error(ErrorCode::invalid_input,
+                concat("the runtime archive's interpreter does not start (exit code ", result.exit_code, ")"))
+        .with_output(output + result.tail)
+        .with_hint("it must run wherever it is unpacked, with the base image's libraries and libc.");
   if (result.exit_code == kNoProgram)
     throw Error(ErrorCode::invalid_input, "the base image has no Python interpreter (python3 in PATH)")
         .with_hint("Use a base image with python3, or list python3 in apt-packages.");
@@ -92,8 +99,9 @@ Interpreter interpreter_of(const std::map<std::string, std::string>& values) {
 
 }  // namespace
 
-std::optional<Interpreter> known_interpreter(const Store& store, const std::vector<oci::Layer>& layers) {
-  const std::optional<std::string> text = read_file_if_exists(store.records() / record_name(layers));
+std::optional<Interpreter> known_interpreter(const Store& store, const std::vector<oci::Layer>& layers,
+                                             const std::string& program) {
+  const std::optional<std::string> text = read_file_if_exists(store.records() / record_name(layers, program));
   if (!text) return std::nullopt;
   const Json values = Json::parse(*text, nullptr, false);
   if (!values.is_object()) return std::nullopt;  // a record that cannot be read is made again
@@ -101,11 +109,11 @@ std::optional<Interpreter> known_interpreter(const Store& store, const std::vect
 }
 
 Interpreter probe_interpreter(const Workbench& bench, const std::vector<oci::Layer>& layers,
-                              const std::string& step) {
-  if (auto known = known_interpreter(bench.store, layers)) return std::move(*known);
-  const std::map<std::string, std::string> values = run_probe(bench, layers);
+                              const std::string& step, const std::string& program) {
+  if (auto known = known_interpreter(bench.store, layers, program)) return std::move(*known);
+  const std::map<std::string, std::string> values = run_probe(bench, layers, program);
   Interpreter interpreter = interpreter_of(values);
-  write_file_atomic(bench.store.records() / record_name(layers), Json(values).dump(1) + '\n');
+  write_file_atomic(bench.store.records() / record_name(layers, program), Json(values).dump(1) + '\n');
   bench.log(step, concat("Python ", interpreter.version, " (", interpreter.executable, ")"));
   return interpreter;
 }

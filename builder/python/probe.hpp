@@ -10,13 +10,18 @@
 
 namespace dash::builder {
 
-// Facts about `python3` of the root file system that `layers` make, /usr/bin before the rest of PATH. Runs a
+// What is run to find out: looked up in PATH, or the interpreter of a runtime archive.
+inline constexpr const char* kImageProgram = "python3";
+inline constexpr const char* kRuntimeProgram = "/app/.heroku/python/bin/python3";
+
+// Facts about `program` in the root file system that `layers` make. Runs a
 // small isolated script in the sandbox the first time; the answer is kept in store.records() under the
 // layers' diff ids. Error(invalid_input) with a hint when there is no python3, or one older than 3.6.
 Interpreter probe_interpreter(const Workbench& bench, const std::vector<oci::Layer>& layers,
-                              const std::string& step);
+                              const std::string& step, const std::string& program = kImageProgram);
 
 // The same from the record alone: nothing when these layers have not been probed yet.
-std::optional<Interpreter> known_interpreter(const Store& store, const std::vector<oci::Layer>& layers);
+std::optional<Interpreter> known_interpreter(const Store& store, const std::vector<oci::Layer>& layers,
+                                             const std::string& program = kImageProgram);
 
 }  // namespace dash::builder

@@ -3,6 +3,7 @@
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "builder/package_name.hpp"
+#include "builder/percent.hpp"
 
 #include <algorithm>
 
@@ -39,19 +40,7 @@ std::string absolute(std::string_view directory, std::string_view path) {
 // The last component of the path part, with %XX decoded.
 std::string file_name_of(std::string_view location) {
   location = location.substr(0, location.find_first_of("?#"));
-  const std::string_view name = location.substr(location.rfind('/') + 1);
-  std::string out;
-  auto digit = [](char c) {
-    return static_cast<int>(std::string_view("0123456789abcdef").find(to_lower({&c, 1})[0]));
-  };
-  for (std::size_t i = 0; i < name.size(); ++i) {
-    if (name[i] == '%' && i + 2 < name.size() && digit(name[i + 1]) >= 0 && digit(name[i + 2]) >= 0) {
-      out += static_cast<char>(digit(name[i + 1]) * 16 + digit(name[i + 2]));
-      i += 2;
-    } else {
-      out += name[i];
-    }
-  }
+  const std::string out = percent_decoded(location.substr(location.rfind('/') + 1));
   if (out.empty() || out == "." || out == ".." || contains(out, "/") || out.find('\0') != std::string::npos)
     fail(concat("bad file name in ", redact_url(location)));
   return out;

@@ -15,19 +15,23 @@
 namespace dash::builder {
 
 // Part of step keys: changes when the same lock would give another layer.
-inline constexpr const char* kPythonRecipe = "python 1";
+inline constexpr const char* kPythonRecipe = "python 2";
 
 struct PythonRequest {
   std::string step = "python-packages";
   std::vector<oci::Layer>
       layers;              // what the packages are installed on: base and system packages, lowest first
   fs::path app_directory;  // the app's source on the host
-  std::optional<RequirementsFiles> requirements;  // nothing: the app itself is the project (".")
+  IgnoreRules ignore;      // what of it takes no part in builds either
+  RequirementsFiles requirements;  // a project's are those of collect_project
   enum class PycFiles { compile, omit } pyc_files = PycFiles::compile;
   IndexStrategy index_strategy = IndexStrategy::first_index;
   std::string previous_lock;  // lock of the previous image, or empty (also for --upgrade)
-  fs::path system_uv;         // empty: the pinned release
-  Toolchain toolchain;        // needed only when something must be built
+  fs::path uv;                // the program on the host
+  // What is known already about the interpreter; otherwise python3 of the layers is asked.
+  std::optional<Interpreter> interpreter;
+  fs::path runtime;     // ResolveRequest::runtime
+  Toolchain toolchain;  // needed only when something must be built
 };
 
 struct PythonLayerResult {
@@ -43,8 +47,8 @@ struct PythonLayerResult {
   enum class Compiled { no, yes } compiled = Compiled::no;
 };
 
-// Resolves, fetches, builds, compiles and writes. Distributions are installed in the order of their
-// normalised names. The layer's bytes depend on the lock, the interpreter, the prefix and the compression
+// Resolves, fetches, builds, compiles and writes. Distributions are installed in pip's order
+// (install_order.hpp). The layer's bytes depend on the lock, the interpreter, the prefix and the compression
 // only (and, with `compiled`, on the layers below).
 PythonLayerResult install_python_packages(const Workbench& bench, const PythonRequest& request);
 

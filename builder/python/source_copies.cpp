@@ -109,21 +109,6 @@ class Unpacker {
   std::uint64_t bytes_ = 0;
 };
 
-// Paths below a directory, sorted, without going through links. Without repositories: they are no part of the
-// app's source (SourceTree), so no build may depend on them.
-std::vector<std::string> list_tree(const fs::path& root) {
-  std::vector<std::string> out;
-  for (fs::recursive_directory_iterator it(root), end; it != end; ++it) {
-    if (it->path().filename() == ".git") {
-      it.disable_recursion_pending();
-      continue;
-    }
-    out.push_back(it->path().lexically_relative(root).string());
-  }
-  std::ranges::sort(out);
-  return out;
-}
-
 }  // namespace
 
 void unpack_source(const fs::path& archive, const fs::path& directory, std::stop_token stop) {
@@ -140,23 +125,22 @@ void unpack_source(const fs::path& archive, const fs::path& directory, std::stop
   unpacker.make_links();
 }
 
-void copy_tree(const fs::path& source, const fs::path& target, std::stop_token stop) {
+void copy_tree(const fs::path& source, const SourceTree& tree, const fs::path& target, std::stop_token stop) {
   make_directories(target);
-  for (const std::string& path : list_tree(source)) {
+  for (const SourceEntry& entry : tree.entries()) {
     check_stop(stop);
-    const fs::path from = source / path;
-    const fs::path to = target / path;
-    const fs::file_status status = fs::symlink_status(from);
-    if (status.type() == fs::directory_file) {
+    const fs::path to = target / entry.path;
+    if (entry.type == EntryType::directory) {
       make_directories(to);
-    } else if (status.type() == fs::symlink_file) {
-      fs::copy_symlink(from, to);
-    } else if (status.type() == fs::regular_file) {
-      FileSource content(from);
-      const UniqueFd fd =
-          open_file(to, O_WRONLY | O_CREAT | O_EXCL, static_cast<mode_t>(status.permissions()) | 0600U);
+    } else if (entry.type == EntryType::symlink) {
+      fs::create_symlink(entry.link_target, to);
+    } else {
+      const UniqueFd from = open_file(source / entry.path, O_RDONLY | O_NOFOLLOW);
+      FdSource content(from.get(), (source / entry.path).string());
+      const UniqueFd fd = open_file(to, O_WRONLY | O_CREAT | O_EXCL, entry.executable ? 0755 : 0644);
       FdSink sink(fd.get(), to.string());
       copy(content, sink);
+      ::fchmod(fd.get(), entry.executable ? 0755 : 0644);  // whatever the umask
     }
   }
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/path.hpp"
+#include "builder/app/source_tree.hpp"
 
 #include <stop_token>
 
@@ -12,8 +13,8 @@ namespace dash::builder {
 // `directory`, at most 8 GiB and a million entries; other content is Error(corrupt) naming the archive.
 void unpack_source(const fs::path& archive, const fs::path& directory, std::stop_token stop);
 
-// Copies a tree with permission bits and symbolic links (as links) to `target`, which must not exist.
-// Sockets, pipes, devices and .git are left out.
-void copy_tree(const fs::path& source, const fs::path& target, std::stop_token stop);
+// Copies the entries of a tree, which were found in `source`, to `target`, which is made. Files are 0644 or
+// 0755: what the tree's digest does not count decides nothing.
+void copy_tree(const fs::path& source, const SourceTree& tree, const fs::path& target, std::stop_token stop);
 
 }  // namespace dash::builder

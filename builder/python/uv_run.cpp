@@ -2,7 +2,6 @@
 
 #include "base/process.hpp"
 #include "base/text.hpp"
-#include "builder/python/resolve.hpp"
 
 #include <algorithm>
 #include <map>
@@ -12,6 +11,8 @@ namespace {
 
 constexpr const char* kProgram = "/run/dash-build/uv";
 constexpr const char* kCache = "/run/dash-build/uv-cache";
+// Where uv and git look for it without being told.
+constexpr const char* kNetrc = "/root/.netrc";
 constexpr std::size_t kMaxErrors = std::size_t{64} * 1024;
 
 // The parts of uv's message, "error: …" and the "cause: …" lines below it, without their labels.
@@ -83,12 +84,11 @@ SandboxCommand UvCommand::command(const std::vector<std::string>& arguments) con
   SandboxCommand out;
   out.argv = {kProgram};
   out.argv.insert(out.argv.end(), arguments.begin(), arguments.end());
+  out.argv.insert(out.argv.end(), settings_.arguments.begin(), settings_.arguments.end());
   out.network = bench_.network;
   if (bench_.network == Network::none) out.argv.emplace_back("--offline");
 
-  std::vector<fs::path> directories;
-  std::map<std::string, std::string> environment =
-      uv_index_environment(bench_.host.index_settings, directories);
+  std::map<std::string, std::string> environment = settings_.environment;
   put(environment, "PATH", kDefaultSearchPath);
   put(environment, "HOME", "/root");
   put(environment, "LANG", "C.UTF-8");
@@ -96,8 +96,13 @@ SandboxCommand UvCommand::command(const std::vector<std::string>& arguments) con
   put(environment, "UV_LINK_MODE", "copy");
   put(environment, "UV_NO_CONFIG", "1");  // only what the step key knows may decide
   put(environment, "UV_NO_PROGRESS", "1");
+  put(environment, "UV_NO_SOURCES", "1");  // pip knows nothing of [tool.uv.sources]
   put(environment, "UV_PYTHON_DOWNLOADS", "never");
   put(environment, "GIT_TERMINAL_PROMPT", "0");
+  // Repositories of this machine belong to whom they belong; they are read only.
+  put(environment, "GIT_CONFIG_COUNT", "1");
+  put(environment, "GIT_CONFIG_KEY_0", "safe.directory");
+  put(environment, "GIT_CONFIG_VALUE_0", "*");
   put(environment, "NO_COLOR", "1");
   put(environment, "SOURCE_DATE_EPOCH", std::to_string(bench_.host.source_date_epoch));
   put(environment, "PYTHONHASHSEED", "0");
@@ -105,8 +110,9 @@ SandboxCommand UvCommand::command(const std::vector<std::string>& arguments) con
 
   out.mounts.push_back({program_, kProgram, SandboxMount::Access::read_only});
   out.mounts.push_back({cache, kCache, SandboxMount::Access::read_write});
-  for (const fs::path& directory : directories)
-    out.mounts.push_back({directory, directory.string(), SandboxMount::Access::read_only});
+  out.mounts.insert(out.mounts.end(), settings_.mounts.begin(), settings_.mounts.end());
+  if (bench_.network == Network::host && !bench_.host.netrc.empty())
+    out.mounts.push_back({bench_.host.netrc, kNetrc, SandboxMount::Access::read_only});
   return out;
 }
 
@@ -147,42 +153,6 @@ Error uv_failure(std::string_view what, std::string_view errors) {
   return Error(ErrorCode::invalid_input, message)
       .with_output(std::string(errors))
       .with_hint("Check the lines of the requirements files that the message names.");
-}
-
-std::map<std::string, std::string> uv_index_environment(const std::map<std::string, std::string>& settings,
-                                                        std::vector<fs::path>& directories) {
-  struct Translation {
-    const char* pip;
-    const char* uv;
-  };
-  constexpr Translation kTranslations[] = {
-      {"PIP_INDEX_URL", "UV_DEFAULT_INDEX"},    {"PIP_EXTRA_INDEX_URL", "UV_INDEX"},
-      {"PIP_TRUSTED_HOST", "UV_INSECURE_HOST"}, {"PIP_FIND_LINKS", "UV_FIND_LINKS"},
-      {"PIP_NO_INDEX", "UV_NO_INDEX"},          {"PIP_DEFAULT_TIMEOUT", "UV_HTTP_TIMEOUT"},
-      {"PIP_TIMEOUT", "UV_HTTP_TIMEOUT"},
-  };
-  std::map<std::string, std::string> out;
-  for (const Translation& translation : kTranslations) {
-    const auto found = settings.find(translation.pip);
-    if (found == settings.end() || trim(found->second).empty()) continue;
-    std::vector<std::string> words;
-    for (std::string_view word : split_words(found->second)) words.emplace_back(word);
-    const bool links = std::string_view(translation.uv) == "UV_FIND_LINKS";
-    // uv fails on a directory that is not there, where pip goes on.
-    if (links)
-      std::erase_if(words,
-                    [](const std::string& word) { return word.starts_with('/') && !fs::is_directory(word); });
-    if (!words.empty()) out[translation.uv] = join(words, links ? "," : " ");
-  }
-  if (const auto pre = settings.find("PIP_PRE"); pre != settings.end() && pre->second == "1")
-    out["UV_PRERELEASE"] = "allow";
-  for (const auto& [name, value] : settings)
-    if (name.starts_with("UV_")) out[name] = value;
-  if (const auto links = out.find("UV_FIND_LINKS"); links != out.end())
-    for (std::string_view link : split(links->second, ','))
-      if (link.starts_with('/') && fs::is_directory(std::string(link)))
-        directories.emplace_back(std::string(link));
-  return out;
 }
 
 }  // namespace dash::builder

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "base/error.hpp"
+#include "builder/python/uv_settings.hpp"
 #include "builder/workbench.hpp"
 
 #include <string>
@@ -13,8 +14,9 @@ namespace dash::builder {
 
 class UvCommand {
  public:
-  // `program` is on the host.
-  UvCommand(const Workbench& bench, fs::path program) : bench_(bench), program_(std::move(program)) {}
+  // `program` is on the host; `settings` must outlive this.
+  UvCommand(const Workbench& bench, fs::path program, const UvSettings& settings)
+      : bench_(bench), program_(std::move(program)), settings_(settings) {}
 
   // A command for `uv ARGUMENTS…` with environment, mounts and network set; layers are the caller's.
   SandboxCommand command(const std::vector<std::string>& arguments) const;
@@ -26,6 +28,7 @@ class UvCommand {
  private:
   const Workbench& bench_;
   fs::path program_;
+  const UvSettings& settings_;
 };
 
 // The Error for a failed uv command: `what` and uv's own explanation. invalid_input for unknown packages,

@@ -59,25 +59,10 @@ fs::path download_wheel(const Workbench& bench, const fs::path& directory) {
   throw Error(ErrorCode::unavailable, "pip downloaded no uv wheel").with_output(result.tail).with_hint(kHint);
 }
 
-}  // namespace
-
-fs::path uv_program(const Workbench& bench, const fs::path& system_uv, const std::string& step) {
-  if (!system_uv.empty()) {
-    if (::access(system_uv.c_str(), X_OK) != 0)
-      throw Error(ErrorCode::usage,
-                  concat("the uv named in the settings is not a program: ", system_uv.string()))
-          .with_hint("Name an executable file, or none to use the pinned release.");
-    return system_uv;
-  }
-  const fs::path directory = bench.store.tools() / concat("uv-", kUvVersion);
-  const fs::path program = directory / "uv";
-  if (fs::exists(program)) return program;
-  if (bench.network == Network::none)
-    throw Error(ErrorCode::unavailable,
-                concat("uv ", kUvVersion, " is not in the store, and the build is offline"))
-        .with_hint("Build once online with this store, or name an installed uv.");
+// Fetches and unpacks the pinned release.
+fs::path fetch(const Workbench& bench, const fs::path& program, const std::string& step) {
   bench.log(step, concat("Fetching uv ", kUvVersion));
-  make_directories(directory);
+  make_directories(program.parent_path());
   const TempDirectory work(bench.store.tools());
   const ZipReader zip(download_wheel(bench, work.path()));
   const std::string entry = concat("uv-", kUvVersion, ".data/scripts/uv");
@@ -86,6 +71,49 @@ fs::path uv_program(const Workbench& bench, const fs::path& system_uv, const std
     throw Error(ErrorCode::corrupt, concat(zip.name(), " has no ", entry)).with_hint(kHint);
   write_file_atomic(program, zip.read(*found), 0755);
   return program;
+}
+
+}  // namespace
+
+UvTool::UvTool(const Workbench& bench, fs::path system_uv, std::string step)
+    : bench_(bench), system_uv_(std::move(system_uv)), step_(std::move(step)) {}
+
+UvTool::~UvTool() {
+  stop_.request_stop();
+  if (ahead_.valid()) ahead_.wait();
+}
+
+fs::path UvTool::kept_program() const {
+  return bench_.store.tools() / concat("uv-", kUvVersion) / "uv";
+}
+
+void UvTool::fetch_ahead() {
+  if (!system_uv_.empty() || ahead_.valid() || bench_.network == Network::none || fs::exists(kept_program()))
+    return;
+  stop_with_build_.emplace(bench_.stop, [this] { stop_.request_stop(); });
+  ahead_ = std::async(std::launch::async, [this, program = kept_program()] {
+    const Workbench bench{bench_.store, bench_.sandbox,     bench_.fetcher, bench_.pool,      bench_.events,
+                          bench_.host,  bench_.compression, bench_.network, stop_.get_token()};
+    return fetch(bench, program, step_);
+  });
+}
+
+fs::path UvTool::program() {
+  if (!system_uv_.empty()) {
+    if (::access(system_uv_.c_str(), X_OK) != 0)
+      throw Error(ErrorCode::usage,
+                  concat("the uv named in the settings is not a program: ", system_uv_.string()))
+          .with_hint("Name an executable file, or none to use the pinned release.");
+    return system_uv_;
+  }
+  if (ahead_.valid()) return ahead_.get();
+  const fs::path kept = kept_program();
+  if (fs::exists(kept)) return kept;
+  if (bench_.network == Network::none)
+    throw Error(ErrorCode::unavailable,
+                concat("uv ", kUvVersion, " is not in the store, and the build is offline"))
+        .with_hint("Build once online with this store, or name an installed uv.");
+  return fetch(bench_, kept, step_);
 }
 
 }  // namespace dash::builder

@@ -19,15 +19,39 @@ constexpr std::uint64_t kMaxMetadata = std::uint64_t{64} << 20;
           "Report it to the project that published the wheel, or pin another version in the requirements.");
 }
 
-// The first value of a header of METADATA or WHEEL (RFC 822 style, up to the first empty line).
-std::optional<std::string> header(std::string_view text, std::string_view name) {
-  for (std::string_view line : split_lines(text)) {
+bool is_name_character(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-' ||
+         c == '.';
+}
+
+// The values of a header of METADATA or WHEEL (RFC 822 style, up to the first empty line).
+std::vector<std::string_view> headers(std::string_view text, std::string_view name) {
+  std::vector<std::string_view> out;
+  for (const std::string_view line : split_lines(text)) {
     if (line.empty()) break;
     const std::size_t colon = line.find(':');
     if (colon != std::string_view::npos && to_lower(line.substr(0, colon)) == name)
-      return std::string(trim(line.substr(colon + 1)));
+      out.push_back(trim(line.substr(colon + 1)));
   }
-  return std::nullopt;
+  return out;
+}
+
+std::optional<std::string> header(std::string_view text, std::string_view name) {
+  const std::vector<std::string_view> values = headers(text, name);
+  return values.empty() ? std::nullopt : std::optional<std::string>(values.front());
+}
+
+// Names in Requires-Dist, without those that only an extra asks for.
+std::vector<std::string> dependencies_in(std::string_view metadata) {
+  std::vector<std::string> out;
+  for (const std::string_view requirement : headers(metadata, "requires-dist")) {
+    const std::size_t marker = requirement.find(';');
+    if (marker != std::string_view::npos && contains(requirement.substr(marker), "extra")) continue;
+    std::string name = normal_package_name(requirement.substr(
+        0, std::ranges::find_if_not(requirement, is_name_character) - requirement.begin()));
+    if (!name.empty()) out.push_back(std::move(name));
+  }
+  return out;
 }
 
 std::string read_metadata(const ZipReader& zip, const std::string& path) {
@@ -35,7 +59,9 @@ std::string read_metadata(const ZipReader& zip, const std::string& path) {
   if (entry == nullptr || entry->is_directory())
     fail(ErrorCode::corrupt, zip.name(), concat(path, " is missing"));
   if (entry->size > kMaxMetadata) fail(ErrorCode::corrupt, zip.name(), concat(path, " is too large"));
-  return zip.read(*entry);
+  std::string text = zip.read(*entry);
+  if (!is_utf8(text)) fail(ErrorCode::corrupt, zip.name(), concat(path, " is not UTF-8"));
+  return text;
 }
 
 // The one *.dist-info directory, which must be that of the project in the file name.
@@ -67,14 +93,26 @@ void check_wheel_version(const std::string& wheel_file, const std::string& name)
          concat("its Wheel-Version is ", *version, "; this program knows version 1"));
 }
 
-bool is_identifier_path(std::string_view text) {
-  return !text.empty() && text.front() != '.' && text.back() != '.' && !contains(text, "..") &&
-         std::ranges::all_of(text, [](char c) {
-           return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
-                  c == '.' || static_cast<unsigned char>(c) >= 0x80;
-         });
+bool is_word_character(char c) {
+  return (is_name_character(c) && c != '-' && c != '.') || static_cast<unsigned char>(c) >= 0x80;
 }
 
+// Length of the object reference that the text starts with: words joined by '.' and ':', 0 when there is
+// none.
+std::size_t object_reference_size(std::string_view text) {
+  std::size_t size = 0;
+  for (std::size_t at = 0; at < text.size(); ++at) {
+    const std::size_t start = at;
+    while (at < text.size() && is_word_character(text[at])) ++at;
+    if (at == start) break;
+    size = at;
+    if (at == text.size() || (text[at] != '.' && text[at] != ':')) break;
+  }
+  return size;
+}
+
+// What follows the object reference counts as little as with pip: extras in brackets are skipped, and so is
+// anything that has no brackets.
 EntryPoint parse_entry_point(std::string_view line, std::string_view name) {
   auto bad = [&](std::string_view why) {
     throw Error(ErrorCode::invalid_input, concat(name, ": bad entry point ", quoted(line), ": ", why))
@@ -86,15 +124,16 @@ EntryPoint parse_entry_point(std::string_view line, std::string_view name) {
   if (equals == std::string_view::npos) bad("there is no '='");
   EntryPoint out;
   out.name = trim(line.substr(0, equals));
-  std::string_view value = trim(line.substr(equals + 1));
-  if (const std::size_t extras = value.find('['); extras != std::string_view::npos)
-    value = trim(value.substr(0, extras));
-  const std::size_t colon = value.find(':');
-  out.module = trim(value.substr(0, colon));
-  if (colon != std::string_view::npos) out.function = trim(value.substr(colon + 1));
   if (out.name.empty()) bad("the name is empty");
-  if (!is_identifier_path(out.module) ||
-      (colon != std::string_view::npos && !is_identifier_path(out.function)))
+  const std::string_view value = trim(line.substr(equals + 1));
+  const std::string_view reference = value.substr(0, object_reference_size(value));
+  const std::size_t colon = reference.find(':');
+  out.module = reference.substr(0, colon);
+  if (colon != std::string_view::npos) out.function = reference.substr(colon + 1);
+  const std::string_view rest = trim(value.substr(reference.size()));
+  const bool has_brackets = rest.find_first_of("[]") != std::string_view::npos;
+  const bool has_extras = rest.starts_with('[') && contains(rest, "]");
+  if (reference.empty() || contains(out.function, ":") || (has_brackets && !has_extras))
     bad("the value is no object reference");
   return out;
 }
@@ -129,7 +168,7 @@ std::vector<RecordRow> parse_record(std::string_view text, std::string_view name
     const char c = text[i];
     if (quoted_field) {
       if (c != '"') {
-        fields.back() += c;
+        if (c != '\n' && c != '\r') fields.back() += c;  // pip reads line by line
       } else if (i + 1 < text.size() && text[i + 1] == '"') {
         fields.back() += text[++i];
       } else {
@@ -147,7 +186,6 @@ std::vector<RecordRow> parse_record(std::string_view text, std::string_view name
         fields.back() += c;
     }
   }
-  if (quoted_field) fail(ErrorCode::corrupt, name, "RECORD ends inside of quotes");
   end_row();
   return rows;
 }
@@ -192,6 +230,7 @@ Wheel::Wheel(const fs::path& path) : zip_(path) {
   const std::string metadata = read_metadata(zip_, dist_info_ + "/METADATA");
   name_ = header(metadata, "name").value_or("");
   version_ = header(metadata, "version").value_or("");
+  dependencies_ = dependencies_in(metadata);
   if (normal_package_name(name_) != normal_package_name(file_name->name) || version_.empty())
     fail(ErrorCode::corrupt, file, "METADATA does not have the project's name and a version");
 

@@ -18,7 +18,8 @@ struct RecordRow {
   auto operator<=>(const RecordRow&) const = default;
 };
 
-// Rows of a RECORD file (CSV, RFC 4180 quoting). Error(corrupt) for a row without a path or a broken quote.
+// Rows of a RECORD file (CSV, RFC 4180 quoting), read as pip does: line ends within quotes go, and quotes
+// that are left open end with the file. Error(corrupt) for a row without a path.
 std::vector<RecordRow> parse_record(std::string_view text, std::string_view name);
 // The file for rows sorted as pip does: CRLF line ends, fields quoted where needed.
 std::string format_record(std::vector<RecordRow> rows);
@@ -47,6 +48,8 @@ class Wheel {
   const std::string& name() const { return name_; }            // from METADATA, as written
   const std::string& version() const { return version_; }      // from METADATA
   const std::string& dist_info() const { return dist_info_; }  // "pandas-2.2.3.dist-info"
+  // Normalised names of what METADATA requires, without extras; markers are not evaluated.
+  const std::vector<std::string>& dependencies() const { return dependencies_; }
   const std::vector<RecordRow>& record() const { return record_; }
   const std::vector<EntryPoint>& console_scripts() const { return console_scripts_; }
   const std::vector<EntryPoint>& gui_scripts() const { return gui_scripts_; }
@@ -60,6 +63,7 @@ class Wheel {
   std::string name_;
   std::string version_;
   std::string dist_info_;
+  std::vector<std::string> dependencies_;
   std::vector<RecordRow> record_;
   std::map<std::string, std::size_t, std::less<>> rows_;
   std::vector<EntryPoint> console_scripts_;

@@ -164,9 +164,10 @@ ZipReader::Directory ZipReader::find_directory() const {
 
   Directory directory{u16(file, *end + 10), u32(file, *end + 12), u32(file, *end + 16)};
   std::uint64_t directory_end = *end;
-  if (directory.entries == 0xffff || directory.size == kSee64 || directory.offset == kSee64) {
-    if (*end < kEnd64LocatorSize || u32(file, *end - kEnd64LocatorSize) != kEnd64LocatorSignature)
-      fail("the zip64 locator is missing");
+  const bool has_locator =
+      *end >= kEnd64LocatorSize && u32(file, *end - kEnd64LocatorSize) == kEnd64LocatorSignature;
+  if (directory.entries == 0xffff || directory.size == kSee64 || directory.offset == kSee64 || has_locator) {
+    if (!has_locator) fail("the zip64 locator is missing");
     const std::uint64_t locator = *end - kEnd64LocatorSize;
     directory_end = u64(file, locator + 8);
     if (directory_end > locator || locator - directory_end < kEnd64Size ||

@@ -2,11 +2,13 @@
 
 #include "base/process.hpp"
 #include "base/text.hpp"
+#include "builder/disk_space.hpp"
 #include "builder/sandbox/runtime_config.hpp"
 
 #include <array>
 #include <cerrno>
 #include <set>
+#include <system_error>
 
 #include <fcntl.h>
 #include <nlohmann/json.hpp>
@@ -20,6 +22,7 @@ namespace dash::builder {
 namespace {
 
 constexpr const char* kSharedDirectory = "/run/dash-build";
+constexpr const char* kSecretsDirectory = "/run/secrets";
 // What programs read to find trusted certificates.
 constexpr std::array kCaVariables = {"SSL_CERT_FILE",  "REQUESTS_CA_BUNDLE",  "PIP_CERT",
                                      "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "GIT_SSL_CAINFO",
@@ -34,6 +37,7 @@ constexpr const char* kStepProc = "mount /proc";
 constexpr const char* kStepState = "mount a tmpfs";
 constexpr const char* kStepCgroup = "hide the control groups";
 constexpr const char* kStepOverlay = "mount the overlay";
+constexpr const char* kStepSecrets = "show the secrets";
 
 std::string host_path(const HostSettings& host) {
   const auto path = host.variables.find("PATH");
@@ -59,14 +63,15 @@ struct RunPaths {
   fs::path root = base / "root";    // where the overlay is mounted
   fs::path state = base / "state";  // the runtime's own files, on a tmpfs
   fs::path bundle = base / "bundle";
-  fs::path tmp = base / "tmp";        // /tmp of the command
-  fs::path shared = base / "shared";  // /run/dash-build of the command
-  fs::path etc = base / "etc";        // kPrivateFiles
+  fs::path tmp = base / "tmp";          // /tmp of the command
+  fs::path shared = base / "shared";    // /run/dash-build of the command
+  fs::path etc = base / "etc";          // kPrivateFiles
+  fs::path secrets = base / "secrets";  // kSecretsDirectory, on a tmpfs
   fs::path log = base / "runtime.log";
 
   void make() const {
     for (const auto& directory :
-         {links, scaffold, upper, overlay_work, root, state, bundle, tmp, shared, etc})
+         {links, scaffold, upper, overlay_work, root, state, bundle, tmp, shared, etc, secrets})
       make_directories(directory);
     set_mode(upper, 0755);  // becomes the mode of "/"
     set_mode(scaffold, 0755);
@@ -78,12 +83,6 @@ struct RunPaths {
       throw system_error(concat("cannot set the mode of ", path.string()), errno);
   }
 };
-
-void write_file(const fs::path& path, std::string_view content, mode_t mode = 0644) {
-  const auto fd = open_file(path, O_WRONLY | O_CREAT | O_TRUNC, mode);
-  FdSink(fd.get(), path.string()).write(as_bytes(content));
-  RunPaths::set_mode(path, mode);
-}
 
 std::string hosts_file(Network network) {
   const auto own = concat("127.0.1.1\t", kSandboxHostname, "\n");
@@ -126,6 +125,8 @@ std::vector<RuntimeMount> bind_mounts(const RunPaths& paths, const SandboxComman
                                       {paths.shared, kSharedDirectory, Access::read_write}};
   for (const auto* name : kPrivateFiles)
     mounts.push_back({paths.etc / name, concat("/etc/", name), Access::read_write});
+  if (command.secrets == SandboxCommand::Secrets::visible)
+    mounts.push_back({paths.secrets, kSecretsDirectory, Access::read_only});
   for (const auto& mount : command.mounts) mounts.push_back({mount.source, mount.target, mount.access});
   return mounts;
 }
@@ -178,11 +179,15 @@ std::string overlay_options(const RunPaths& paths, const std::vector<fs::path>& 
 // fork: only system calls are left.
 class Mounter {
  public:
-  Mounter(const RunPaths& paths, const std::string& options)
+  Mounter(const RunPaths& paths, const std::string& options, const std::vector<Secret>& secrets)
       : base_(paths.base.string()),
         state_(paths.state.string()),
         options_(options),
-        volatile_(options + ",volatile") {}
+        volatile_(options + ",volatile"),
+        secrets_directory_(paths.secrets.string()),
+        secrets_(secrets) {
+    for (const auto& secret : secrets) secret_files_.push_back((paths.secrets / secret.id).string());
+  }
 
   const char* operator()() const {
     ::umask(0022);
@@ -191,6 +196,7 @@ class Mounter {
     if (::mount("tmpfs", state_.c_str(), "tmpfs", MS_NOSUID | MS_NODEV, "mode=0700,size=16m") != 0)
       return kStepState;
     if (!hide_control_groups()) return kStepCgroup;
+    if (!secrets_.empty() && !write_secrets()) return kStepSecrets;
     if (::chdir(base_.c_str()) != 0) return kStepOverlay;
     // "volatile" (Linux 5.10) skips every sync of the upper directory.
     if (::mount("overlay", "root", "overlay", MS_NODEV, volatile_.c_str()) != 0 &&
@@ -211,7 +217,28 @@ class Mounter {
                    MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, nullptr) == 0;
   }
 
-  std::string base_, state_, options_, volatile_;
+  // Secrets are written here, to memory that goes with the mount namespace, and never to a disk.
+  bool write_secrets() const {
+    if (::mount("tmpfs", secrets_directory_.c_str(), "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC,
+                "mode=0755,size=64m") != 0)
+      return false;
+    for (std::size_t i = 0; i < secrets_.size(); ++i) {
+      const int fd = ::open(secret_files_[i].c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0400);
+      if (fd < 0) return false;
+      const auto& content = secrets_[i].content;
+      for (std::size_t done = 0; done < content.size();) {
+        const auto count = ::write(fd, content.data() + done, content.size() - done);
+        if (count <= 0) return false;
+        done += static_cast<std::size_t>(count);
+      }
+      ::close(fd);
+    }
+    return true;
+  }
+
+  std::string base_, state_, options_, volatile_, secrets_directory_;
+  const std::vector<Secret>& secrets_;
+  std::vector<std::string> secret_files_;
 };
 
 Error explain(const StartError& error, const fs::path& work) {
@@ -254,9 +281,10 @@ void remove_below(const fs::path& tree, const char* parent, const std::string& n
 
 // Removes from the upper directory what the runtime may have made there when the scaffold was hidden by a
 // layer. The command itself can't touch these: they were mounts.
-void remove_mount_points(const fs::path& upper) {
+void remove_mount_points(const fs::path& upper, SandboxCommand::Secrets secrets) {
   for (const auto* name : {"proc", "sys", "dev", "tmp"}) remove_below(upper, ".", name);
   remove_below(upper, "run", "dash-build");
+  if (secrets == SandboxCommand::Secrets::visible) remove_below(upper, "run", "secrets");
   for (const auto* name : kPrivateFiles) remove_below(upper, "etc", name);
 }
 
@@ -277,8 +305,10 @@ std::optional<Error> OciSandbox::find_problem(const HostSettings& host) {
   return std::nullopt;
 }
 
-SandboxResult OciSandbox::run(const SandboxCommand& command, std::stop_token stop) {
+SandboxResult OciSandbox::run(const SandboxCommand& wanted, std::stop_token stop) {
   if (auto problem = find_problem(host_)) throw std::move(*problem);
+  auto command = wanted;
+  if (host_.secrets.empty()) command.secrets = SandboxCommand::Secrets::hidden;
   TempDirectory directory(work_);
   const RunPaths paths(directory.path());
   paths.make();
@@ -291,7 +321,9 @@ SandboxResult OciSandbox::run(const SandboxCommand& command, std::stop_token sto
   for (const auto& layer : command.layers) lower.push_back(snapshots_.layer(layer, stop));
   lower.insert(lower.end(), command.extra_layers.begin(), command.extra_layers.end());
   keep_topmost(lower);
-  const Mounter mounter(paths, overlay_options(paths, lower));
+  const std::vector<Secret> no_secrets;
+  const Mounter mounter(paths, overlay_options(paths, lower),
+                        command.secrets == SandboxCommand::Secrets::visible ? host_.secrets : no_secrets);
 
   write_file(paths.bundle / "config.json",
              to_json({paths.root, command.argv, environment_of(command, host_), command.directory,
@@ -310,6 +342,7 @@ SandboxResult OciSandbox::run(const SandboxCommand& command, std::stop_token sto
   options.namespaces = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC;
   options.prepare = [&mounter] { return mounter(); };
   options.input = command.input;
+  options.input_fd = command.input_fd;
   options.on_stdout = command.on_output;
   options.on_stderr = command.on_output;
   options.on_stdout_bytes = command.on_stdout_bytes;
@@ -322,6 +355,10 @@ SandboxResult OciSandbox::run(const SandboxCommand& command, std::stop_token sto
   } catch (const StartError& error) {
     throw explain(error, work_);
   }
+  if (result.exit_code != 0 &&
+      (is_full(work_) || contains(result.tail, std::generic_category().message(ENOSPC))))
+    throw no_space(concat("the disk of ", work_.string(), " became full while a command ran"))
+        .with_output(result.tail);
   if (result.exit_code != 0) {
     const auto complaint = runtime_complaint(paths.log);
     if (contains(complaint, "executable file"))
@@ -332,8 +369,8 @@ SandboxResult OciSandbox::run(const SandboxCommand& command, std::stop_token sto
           .with_hint("run 'dash-build doctor' to see what this host lacks");
   }
   if (command.changes == Changes::keep) {
-    remove_mount_points(paths.upper);
-    for (const auto& unused : {paths.scaffold, paths.overlay_work, paths.tmp, paths.shared})
+    remove_mount_points(paths.upper, command.secrets);
+    for (const auto& unused : {paths.scaffold, paths.overlay_work, paths.tmp, paths.shared, paths.secrets})
       remove_tree(unused);
     result.changes = paths.upper;
     result.change_owner.emplace(std::move(directory));

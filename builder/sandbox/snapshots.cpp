@@ -1,11 +1,13 @@
 #include "builder/sandbox/snapshots.hpp"
 
+#include "base/background_source.hpp"
 #include "base/error.hpp"
 #include "base/sha256.hpp"
 #include "base/text.hpp"
 #include "oci/compression.hpp"
 #include "oci/extract.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <cstdio>
@@ -42,20 +44,25 @@ void publish(const fs::path& tree, const fs::path& destination) {
     throw system_error(concat("cannot move ", tree.string(), " to ", destination.string()), errno);
 }
 
-// Unpacks the layer's blob while checking it against both of its digests.
+// No layer of an image that anybody uses unpacks to more than this many times its size, unless it is small.
+constexpr std::uint64_t kMaxRatio = 300;
+constexpr std::uint64_t kAlwaysAllowed = std::uint64_t{4} << 30;
+
+// Unpacks the layer's blob while checking it against both of its digests. Inflating and hashing have a thread
+// of their own beside the one that writes files.
 void unpack(const oci::BlobStore& blobs, const oci::Layer& layer, const fs::path& directory,
             std::stop_token stop) {
   const auto name = concat("layer ", layer.blob.digest.to_string());
   const auto tar = oci::make_decompressor(blobs.open(layer.blob), name);
-  HashingSource source(*tar);
+  HashingSource hashed(*tar);
+  BackgroundSource source(hashed);
   oci::ExtractOptions options;
   options.whiteouts = oci::ExtractOptions::Whiteouts::overlay;
+  options.max_bytes = std::min(options.max_bytes, std::max(kAlwaysAllowed, kMaxRatio * layer.blob.size));
   oci::extract_layer(source, directory, name, options, stop);
-  NullSink rest;  // what follows the end of the tar counts too
-  copy(source, rest);
   // A snapshot is found by its diff id, so a configuration that claims a wrong one must not plant its layer
   // there.
-  if (const oci::DiffId found{source.value()}; found != layer.diff_id)
+  if (const oci::DiffId found{hashed.value()}; found != layer.diff_id)
     throw Error(ErrorCode::corrupt,
                 concat(name, " does not have the diff id that its image claims: expected ",
                        layer.diff_id.to_string(), ", found ", found.to_string()))

@@ -24,8 +24,10 @@ AppInputs read_app_inputs(const Workbench& bench, const BuildRequest& request) {
   auto json = read_app_json(directory);
   auto ignore = IgnoreRules::read(directory);
   for (const auto& warning : ignore.warnings()) bench.warn("", warning);
-  return {std::move(directory), std::move(detection), runtime,
-          std::move(apt),       std::move(json),      std::move(ignore)};
+  auto hooks = read_build_hooks(directory, ignore);
+  for (const auto& note : hooks.notes) bench.note("", note);
+  return {std::move(directory), std::move(detection), runtime,         std::move(apt),
+          std::move(json),      std::move(ignore),    std::move(hooks)};
 }
 
 }  // namespace dash::builder

@@ -4,6 +4,7 @@
 #include "builder/app/app_directory.hpp"
 #include "builder/app/app_json.hpp"
 #include "builder/app/apt_files.hpp"
+#include "builder/app/build_hooks.hpp"
 #include "builder/app/detection.hpp"
 #include "builder/app/ignore_rules.hpp"
 #include "builder/app/runtime_txt.hpp"
@@ -21,6 +22,7 @@ struct AppInputs {
   AptFiles apt;
   AppJson json;
   IgnoreRules ignore;
+  BuildHooks hooks;
 };
 
 // Reads and checks everything that can be checked without running anything. The notes and warnings it finds

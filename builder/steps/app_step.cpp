@@ -29,6 +29,12 @@ class AppStep : public Step {
     return out;
   }
 
+  DiskSpace space_needed() const override {
+    auto out = Step::space_needed();
+    out.bytes += tree_.content_bytes();
+    return out;
+  }
+
   StepResult run(const ImageState&) override {
     oci::LayerWriter writer(bench_.layer_settings());
     oci::TreeOptions options;

@@ -30,6 +30,12 @@ class DefaultBase : public Step {
     return out;
   }
 
+  // The packages, the tree that is made of them, the layer, and the layer unpacked for the steps above.
+  DiskSpace space_needed() const override {
+    if (record()) return Step::space_needed();
+    return {std::uint64_t{500} << 20, 12'000};
+  }
+
   StepResult run(const ImageState&) override {
     auto image = made_before();
     if (!image) image = bootstrap();
@@ -53,12 +59,15 @@ class DefaultBase : public Step {
     return out;
   }
 
+  std::optional<StepRecord> record() const {
+    return StepRecords(bench_.store).find(recipe_inputs().key(kBaseStep));
+  }
+
   std::optional<BaseImage> made_before() const {
-    const auto record = StepRecords(bench_.store).find(recipe_inputs().key(kBaseStep));
-    if (!record) return std::nullopt;
-    BaseImage image{oci::ImageConfig::parse(record->facts.at("config"), "configuration of the base image"),
-                    {}};
-    for (const auto& layer : record->layers)
+    const auto made = record();
+    if (!made) return std::nullopt;
+    BaseImage image{oci::ImageConfig::parse(made->facts.at("config"), "configuration of the base image"), {}};
+    for (const auto& layer : made->layers)
       image.layers.push_back(oci::recompress_layer(bench_.layer_settings(), layer, bench_.stop));
     return image;
   }
@@ -95,6 +104,16 @@ class GivenBase : public Step {
     return out;
   }
 
+  // Its blobs, and its layers unpacked, which are about three times as large when they are compressed.
+  DiskSpace space_needed() const override {
+    auto out = Step::space_needed();
+    if (!foreign_) return out;
+    for (const auto& layer : oci::load_image(*foreign_, *manifest_, platform_).manifest.layers)
+      if (!bench_.store.layout().contains(layer.digest))
+        out.bytes += layer.size * (layer.media_type == oci::media_type::kLayerTar ? 2 : 4);
+    return out;
+  }
+
   StepResult run(const ImageState&) override {
     auto& layout = bench_.store.layout();
     if (foreign_) oci::copy_image(*foreign_, *manifest_, layout, platform_, bench_.stop);
@@ -117,7 +136,8 @@ class GivenBase : public Step {
     if (!entry)
       throw Error(ErrorCode::not_found, concat("there is no image ", quoted(name), " in the store"))
           .with_hint(
-              "use --base oci:DIR[:TAG] or oci-archive:FILE[:TAG]; 'dash-build images' lists the store");
+              "use --base oci:DIR[:TAG], oci-archive:FILE[:TAG] or docker-archive:FILE[:NAME]; 'dash-build "
+              "images' lists the store");
     manifest_ = oci::resolve_manifest(layout, *entry, platform_);
   }
 

@@ -2,11 +2,11 @@
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "builder/app/requirements.hpp"
-#include "builder/app/source_tree.hpp"
 #include "builder/image_config.hpp"
 #include "builder/python/probe.hpp"
 #include "builder/python/python_packages.hpp"
 #include "builder/python/uv_release.hpp"
+#include "builder/python/uv_tool.hpp"
 #include "builder/sandbox/snapshots.hpp"
 #include "builder/steps/step_list.hpp"
 #include "builder/steps/steps.hpp"
@@ -16,8 +16,6 @@ namespace dash::builder {
 
 namespace {
 
-// The record's fact that says which system packages a result was compiled against.
-constexpr const char* kCompiledWith = "compiled-with";
 constexpr const char* kInterpreterLeaf = "interpreter";
 
 class PythonPackagesStep : public Step {
@@ -26,34 +24,58 @@ class PythonPackagesStep : public Step {
       : bench_(bench),
         request_(request),
         app_(app),
+        uv_(bench, request.uv_program, kPythonPackagesStep),
         requirements_(read_requirements()),
-        leaves_(input_leaves()) {}
+        settings_(uv_settings(bench.host, requirements_, app.directory.path())),
+        leaves_(input_leaves()) {
+    for (const auto* warnings : {&requirements_.warnings, &settings_.warnings})
+      for (const auto& warning : *warnings) bench_.warn(kPythonPackagesStep, warning);
+    for (const auto& name : requirements_.variables)
+      if (!bench_.host.variables.contains(name))
+        bench_.warn(kPythonPackagesStep,
+                    concat("the requirements name ${", name, "}, which is not set; the text stays as it is"));
+  }
   std::string name() const override { return kPythonPackagesStep; }
 
+  void work_ahead() override { uv_.fetch_ahead(); }
+
   void prepare(const ImageState& below) override {
-    interpreter_ = probe_interpreter(bench_, below.layers(), kPythonPackagesStep);
+    interpreter_ =
+        probe_interpreter(bench_, system_layers(below), kPythonPackagesStep, interpreter_program(below));
   }
 
   StepInputs inputs(const ImageState& below) const override {
-    const auto interpreter = interpreter_ ? interpreter_ : known_interpreter(bench_.store, below.layers());
-    if (interpreter) check_runtime(*interpreter);
+    const auto interpreter =
+        interpreter_ ? interpreter_
+                     : known_interpreter(bench_.store, system_layers(below), interpreter_program(below));
+    if (interpreter && !has_runtime(below)) check_runtime(*interpreter);
     StepInputs out;
     for (const auto& leaf : leaves_) out.add(leaf.name, "sha256:" + to_hex(leaf.digest));
-    std::vector<fs::path> directories;  // their content is like that of a remote index: not an input
-    for (const auto& [name, value] : uv_index_environment(bench_.host.index_settings, directories))
+    // Directories that they name are like remote indexes: what is in them is no input.
+    for (const auto& [name, value] : settings_.environment)
       if (decides_packages(name)) out.add_content(name, value);
+    for (const auto& option : settings_.options) out.add("option", option);
+    for (const auto* arguments : {&settings_.arguments, &settings_.compile_arguments})
+      for (const auto& argument : *arguments) out.add("option", argument);
+    for (const auto& line : settings_.constraints) out.add_content(line.place, line.text);
+    if (!settings_.hashes_place.empty()) out.add("hashes", settings_.hashes_place);
     add_variables(out);
     out.add(kInterpreterLeaf, interpreter ? interpreter->identity() : assumed_interpreter());
+    for (const auto* step : {kPythonRuntimeStep, kPreCompileStep})
+      if (below.keys.contains(step)) out.add(step, below.identity_of(step));
     out.add("prefix", kPythonPrefix);
+    // What is so unless it is asked for otherwise is no input: old records stay good.
+    if (request_.index_strategy != IndexStrategy::first_index) out.add("index strategy", "unsafe-best-match");
+    if (request_.pyc_files == PythonRequest::PycFiles::omit) out.add("bytecode", "omitted");
     out.add("uv", uv_identity());
     out.add("recipe", kPythonRecipe);
     add_layer_format(out, bench_);
     return out;
   }
 
-  bool accepts(const StepRecord& record, const ImageState& below) const override {
-    const auto found = record.facts.find(kCompiledWith);
-    return found == record.facts.end() || found->second == compile_key(below);
+  // Only what was compiled depends on the system packages.
+  std::string variant(const ImageState& below) const override {
+    return concat(below.identity_of(kBaseStep), ' ', below.identity_of(kSystemPackagesStep));
   }
 
   StepResult run(const ImageState& below) override {
@@ -61,23 +83,28 @@ class PythonPackagesStep : public Step {
     request.step = kPythonPackagesStep;
     request.layers = below.layers();
     request.app_directory = app_.directory.path();
+    request.ignore = app_.ignore;
     request.requirements = requirements_;
-    request.system_uv = request_.uv_program;
-    request.toolchain = [this](const std::vector<oci::Layer>& layers,
-                               const std::vector<std::string>& packages) {
-      Snapshots snapshots(bench_.store.snapshots(), bench_.store.layout());
+    request.uv = uv_.program();
+    request.index_strategy = request_.index_strategy;
+    request.pyc_files = request_.pyc_files;
+    request.interpreter = interpreter_;
+    Snapshots snapshots(bench_.store.snapshots(), bench_.store.layout());
+    if (has_runtime(below)) request.runtime = runtime_tree(below, snapshots);
+    request.toolchain = [this, &snapshots, layers = system_layers(below)](
+                            const std::vector<oci::Layer>&, const std::vector<std::string>& packages) {
       return install_toolchain(bench_, snapshots, layers, packages, kPythonPackagesStep);
     };
     auto result = install_python_packages(bench_, request);
     if (input_leaves() != leaves_) throw source_changed(kPythonPackagesStep);
     StepResult out{std::move(result.layers), {{"lock", result.lock.text}}};
-    if (result.compiled == PythonLayerResult::Compiled::yes) out.facts[kCompiledWith] = compile_key(below);
+    if (result.compiled == PythonLayerResult::Compiled::yes) out.facts[kVariantFact] = variant(below);
     return out;
   }
 
  private:
-  std::optional<RequirementsFiles> read_requirements() const {
-    if (app_.detection.file != "requirements.txt") return std::nullopt;
+  RequirementsFiles read_requirements() const {
+    if (app_.detection.file != "requirements.txt") return collect_project(app_.detection.file);
     return collect_requirements(app_.directory, app_.detection.file, bench_.host.variables);
   }
 
@@ -96,22 +123,35 @@ class PythonPackagesStep : public Step {
 
   // Only the variables that a requirements file names count, by digest: they hold passwords.
   void add_variables(StepInputs& inputs) const {
-    if (!requirements_) return;
-    for (const auto& name : requirements_->variables) {
+    for (const auto& name : requirements_.variables) {
       const auto found = bench_.host.variables.find(name);
       inputs.add_content(concat("${", name, "}"), found == bench_.host.variables.end() ? "" : found->second);
     }
   }
 
-  // The requirements files and what they reach; a project without them depends on its whole source.
+  // The requirements files and what they reach.
   std::vector<FileLeaf> input_leaves() const {
-    if (requirements_) return requirements_leaves(app_.directory, *requirements_, bench_.pool, bench_.stop);
-    const auto tree = SourceTree::scan_below(app_.directory, ".", bench_.stop);
-    return {{"source", tree.digest(app_.directory, bench_.pool, bench_.stop)}};
+    return requirements_leaves(app_.directory, requirements_, app_.ignore, bench_.pool, bench_.stop);
   }
 
-  static std::string compile_key(const ImageState& below) {
-    return concat(below.identity_of(kBaseStep), ' ', below.identity_of(kSystemPackagesStep));
+  static bool has_runtime(const ImageState& below) { return below.keys.contains(kPythonRuntimeStep); }
+  static std::string interpreter_program(const ImageState& below) {
+    return has_runtime(below) ? kRuntimeProgram : kImageProgram;
+  }
+
+  // The image without the app's source, which interpreter and toolchain do not depend on.
+  static std::vector<oci::Layer> system_layers(const ImageState& below) {
+    std::vector<oci::Layer> out;
+    for (const auto& part : below.parts)
+      if (part.step != kAppStep && part.step != kPreCompileStep)
+        out.insert(out.end(), part.layers.begin(), part.layers.end());
+    return out;
+  }
+
+  // The unpacked interpreter; its first layer is all of it but bytecode.
+  fs::path runtime_tree(const ImageState& below, Snapshots& snapshots) const {
+    const auto part = std::ranges::find(below.parts, kPythonRuntimeStep, &ImageState::Part::step);
+    return snapshots.layer(part->layers.front(), bench_.stop) / fs::path(kPythonPrefix).relative_path();
   }
 
   // Before the steps below are there, a plan assumes that the interpreter is the one of the last build.
@@ -134,17 +174,24 @@ class PythonPackagesStep : public Step {
                            interpreter.version, ", which is used"));
         return;
       case PythonVersionRequest::Match::no:
-        throw Error(ErrorCode::unsupported, concat("runtime.txt asks for Python ", wanted,
-                                                   ", but the base image has ", interpreter.version))
+        throw Error(
+            ErrorCode::unsupported,
+            concat("runtime.txt asks for Python ", wanted, ", but the base image has ", interpreter.version,
+                   request_.runtimes.empty()
+                       ? ""
+                       : concat(" and there are archives of ", versions_of(request_.runtimes))))
             .with_hint(concat("change runtime.txt to python-", interpreter.minor_version(),
-                              ", or name a base image with that Python by --base"));
+                              ", name a base image with that Python by --base, or an archive of it by "
+                              "--python-runtime"));
     }
   }
 
   const Workbench& bench_;
   const BuildRequest& request_;
   const AppInputs& app_;
-  std::optional<RequirementsFiles> requirements_;
+  UvTool uv_;
+  RequirementsFiles requirements_;
+  UvSettings settings_;
   std::vector<FileLeaf> leaves_;
   std::optional<Interpreter> interpreter_;
 };

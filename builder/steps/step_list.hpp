@@ -13,9 +13,19 @@ namespace dash::builder {
 // `bench`, `request` and `app` must outlive the steps.
 std::unique_ptr<Step> make_launcher_step(const Workbench& bench);
 std::unique_ptr<Step> make_system_packages_step(const Workbench& bench, const AppInputs& app);
+// Only for apps with a runtime.txt, when runtime archives are configured.
+std::unique_ptr<Step> make_python_runtime_step(const Workbench& bench, const BuildRequest& request,
+                                               const AppInputs& app);
 std::unique_ptr<Step> make_python_packages_step(const Workbench& bench, const BuildRequest& request,
                                                 const AppInputs& app);
 std::unique_ptr<Step> make_app_step(const Workbench& bench, const AppInputs& app);
+// Only for apps that have what they are about (AppInputs::hooks).
+std::unique_ptr<Step> make_pre_compile_step(const Workbench& bench, const BuildRequest& request);
+std::unique_ptr<Step> make_post_compile_step(const Workbench& bench, const BuildRequest& request);
+std::unique_ptr<Step> make_collectstatic_step(const Workbench& bench, const BuildRequest& request,
+                                              const BuildHooks& hooks);
+std::unique_ptr<Step> make_nltk_step(const Workbench& bench, const BuildRequest& request,
+                                     const BuildHooks& hooks);
 std::unique_ptr<Step> make_predeploy_step(const Workbench& bench, const BuildRequest& request,
                                           const AppInputs& app);
 

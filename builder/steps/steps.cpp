@@ -24,8 +24,23 @@ StepList make_steps(const Workbench& bench, const BuildRequest& request) {
   out.steps.push_back(make_base_step(bench, request.base));
   out.steps.push_back(make_launcher_step(bench));
   out.steps.push_back(make_system_packages_step(bench, app));
-  out.steps.push_back(make_python_packages_step(bench, request, app));
-  out.steps.push_back(make_app_step(bench, app));
+  if (app.runtime && !request.runtimes.empty())
+    out.steps.push_back(make_python_runtime_step(bench, request, app));
+  // bin/pre_compile needs the source, and the packages may need what it makes; otherwise the source, which
+  // changes most often, comes last.
+  const auto& hooks = app.hooks;
+  if (hooks.pre_compile == BuildHooks::Hook::present) {
+    out.steps.push_back(make_app_step(bench, app));
+    out.steps.push_back(make_pre_compile_step(bench, request));
+    out.steps.push_back(make_python_packages_step(bench, request, app));
+  } else {
+    out.steps.push_back(make_python_packages_step(bench, request, app));
+    out.steps.push_back(make_app_step(bench, app));
+  }
+  if (!hooks.nltk_packages.empty()) out.steps.push_back(make_nltk_step(bench, request, hooks));
+  if (!hooks.manage_py.empty()) out.steps.push_back(make_collectstatic_step(bench, request, hooks));
+  if (hooks.post_compile == BuildHooks::Hook::present)
+    out.steps.push_back(make_post_compile_step(bench, request));
   out.steps.push_back(make_predeploy_step(bench, request, app));
   return out;
 }

@@ -14,8 +14,13 @@ namespace dash::builder {
 inline constexpr const char* kBaseStep = "base";
 inline constexpr const char* kLauncherStep = "launcher";
 inline constexpr const char* kSystemPackagesStep = "system-packages";
+inline constexpr const char* kPythonRuntimeStep = "python-runtime";
+inline constexpr const char* kPreCompileStep = "pre-compile";
 inline constexpr const char* kPythonPackagesStep = "python-packages";
 inline constexpr const char* kAppStep = "app";
+inline constexpr const char* kNltkStep = "nltk";
+inline constexpr const char* kCollectstaticStep = "collectstatic";
+inline constexpr const char* kPostCompileStep = "post-compile";
 inline constexpr const char* kPredeployStep = "predeploy";
 
 // The steps of one app, lowest layer first, with the files they were made from.

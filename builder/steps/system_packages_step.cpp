@@ -14,7 +14,7 @@ class SystemPackagesStep : public Step {
       : bench_(bench), app_(app), leaves_(apt_leaves(app.directory, app.apt, bench.pool, bench.stop)) {}
   std::string name() const override { return kSystemPackagesStep; }
 
-  std::optional<std::string> skip_reason() const override {
+  std::optional<std::string> skip_reason(const ImageState&) const override {
     if (!app_.apt.empty()) return std::nullopt;
     return "no apt-packages and no dpkg-packages/";
   }

@@ -11,7 +11,7 @@
 namespace dash::builder {
 
 // Part of step keys: changes when the same input would give another layer.
-inline constexpr const char* kAptRecipe = "apt 1";
+inline constexpr const char* kAptRecipe = "apt 2";
 
 // Installs what `files` of `app` say, in the sandbox over `layers`, and returns the change as one layer,
 // without package lists, logs, caches and backups. `step` names the step in events. What the user wrote

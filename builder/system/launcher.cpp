@@ -9,8 +9,6 @@ namespace dash::builder {
 
 namespace {
 
-// What both scripts begin with. Profile scripts are sourced in the order that login shells and herokuish
-// have.
 constexpr std::string_view kEnterApp = R"(export HOME=/app
 cd /app || exit 1
 shopt -s nullglob
@@ -76,6 +74,14 @@ if [[ -z $command_line ]]; then
   echo "Proc entrypoint $process_type does not exist. Please check your Procfile" >&2
   exit 1
 fi
+# gunicorn's way to name an app factory (module:make()) is no shell text: where bash does not understand the
+# line, such words are taken literally.
+factory='^(.*[[:space:]])([A-Za-z_][A-Za-z0-9_.]*:[A-Za-z_][A-Za-z0-9_.]*\([^()'"'"']*\))(.*)$'
+if ! /bin/bash -n -c "$command_line" 2>/dev/null; then
+  while [[ $command_line =~ $factory ]]; do
+    command_line="${BASH_REMATCH[1]}'${BASH_REMATCH[2]}'${BASH_REMATCH[3]}"
+  done
+fi
 export DYNO=${DYNO:-$process_type.1}
 # The last command of the line replaces this shell, so that signals reach it.
 exec /bin/bash -c "$command_line"
@@ -122,6 +128,9 @@ void add_file(oci::LayerWriter& writer, const std::string& path, unsigned mode, 
 
 }  // namespace
 
+std::string enter_app_script() {
+  return std::string(kEnterApp);
+}
 std::string start_script() {
   return concat(kStartHead, kEnterApp, kStartBody);
 }

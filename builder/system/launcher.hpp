@@ -10,8 +10,11 @@
 namespace dash::builder {
 
 // Part of step keys: changes when the layer does.
-inline constexpr const char* kLauncherRecipe = "launcher 1";
+inline constexpr const char* kLauncherRecipe = "launcher 2";
 
+// Shell text that goes to /app and sources the profile scripts of image and app, in the order that login
+// shells and herokuish have.
+std::string enter_app_script();
 // Runs the Procfile's command of a process type (default "web").
 std::string start_script();
 // Runs any command in the same environment.

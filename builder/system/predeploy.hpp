@@ -9,13 +9,12 @@
 namespace dash::builder {
 
 // Part of step keys: changes when the same script would give another layer.
-inline constexpr const char* kPredeployRecipe = "predeploy 1";
+inline constexpr const char* kPredeployRecipe = "predeploy 2";
 
-// Runs `script` (a shell line) over `layers` in /app with HOME=/app, after the profile scripts of image and
-// app, and returns the layer with the whole change; what is below /app belongs to the app user. `environment`
-// is the image's. Mounts, /tmp, /etc/hosts, /etc/resolv.conf, /etc/hostname and apt's lists and logs are not
-// part of it. A script that starts with the path of a file that is not executable is Error(invalid_input), a
-// failing one Error(step_failed) with its output. Processes it leaves behind are killed.
+// Runs `script` (a shell line) over `layers` as run_app_command does, after the profile scripts of image and
+// app, and returns the layer with the whole change. `environment` is the image's. A script that starts with
+// the path of a file that is not executable is Error(invalid_input), a failing one Error(step_failed) with
+// its output.
 oci::Layer run_predeploy(const Workbench& bench, const std::vector<oci::Layer>& layers,
                          const std::string& script, const std::vector<std::string>& environment,
                          const std::string& step);

@@ -2,12 +2,15 @@
 
 Environment: DASH_BUILD (the program), DASH_E2E_DIR (where tests write; default /var/tmp/dash-e2e).
 """
+import functools
+import http.server
 import json
 import os
 import pathlib
 import shutil
 import subprocess
 import sys
+import threading
 import time
 import unittest
 
@@ -63,6 +66,21 @@ class Case(unittest.TestCase):
             "build", app, "-t", self.tag, "--progress", "plain", "--metadata-file", metadata, *words, **options
         )
         return {**json.loads(metadata.read_text()), "log": result.stderr}
+
+    def serve(self, directory):
+        """Serves the files of a directory on loopback until the test ends; returns the URL."""
+
+        class Handler(http.server.SimpleHTTPRequestHandler):
+            def log_message(self, *_):
+                pass
+
+        server = http.server.ThreadingHTTPServer(
+            ("127.0.0.1", 0), functools.partial(Handler, directory=os.fspath(directory))
+        )
+        self.addCleanup(server.server_close)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        self.addCleanup(server.shutdown)
+        return f"http://127.0.0.1:{server.server_port}"
 
     def copy_app(self, name, to=None):
         target = self.scratch / (to or name)

@@ -15,7 +15,8 @@ class FormatTest(Case):
     def check(self, compression, media_type):
         layout = self.scratch / "layout"
         archive = self.scratch / "image.tar"
-        outputs = ["-o", f"oci:{layout}:latest", "-o", f"oci-archive:{archive}"]
+        docker = self.scratch / "docker.tar"
+        outputs = ["-o", f"oci:{layout}:latest", "-o", f"oci-archive:{archive}", "-o", f"docker-archive:{docker}:demo:1"]
         metadata = self.build(self.copy_app("sales"), "--compression", compression, *outputs)
         self.assertEqual({layer["mediaType"] for layer in metadata["layers"]}, {media_type})
 
@@ -24,15 +25,30 @@ class FormatTest(Case):
         digest = json.loads(run("skopeo", "inspect", f"oci-archive:{archive}:latest").stdout)["Digest"]
         self.assertEqual(digest, metadata["image.digest"])
         run("skopeo", "copy", f"oci-archive:{archive}:latest", f"dir:{self.scratch}/copied")
-        self.unpack_with_buildah(layout)
+        self.unpack_with_buildah(f"oci:{layout}:latest")
         with Containerd(self.scratch / "containerd") as containerd:
             self.assertTrue(containerd.import_image(archive))
+            self.assertEqual(containerd.import_image(docker).rpartition("/")[2], "demo:1")
+        self.check_docker_archive(docker, metadata)
         return layout
 
-    def unpack_with_buildah(self, layout):
+    def check_docker_archive(self, docker, metadata):
+        """Others read it, and it is a base image that gives the same layers."""
+        raw = json.loads(run("skopeo", "inspect", "--raw", f"docker-archive:{docker}:demo:1").stdout)
+        self.assertEqual(raw["config"]["digest"], metadata["image.config.digest"])
+        self.unpack_with_buildah(f"docker-archive:{docker}:demo:1")
+        inspected = json.loads(self.dash("inspect", f"docker-archive:{docker}", "--json").stdout)
+        self.assertEqual(inspected["config"]["digest"], metadata["image.config.digest"])
+        self.assertEqual(
+            [layer["diffId"] for layer in inspected["layers"]], [layer["diffId"] for layer in metadata["layers"]]
+        )
+        again = self.build(self.copy_app("sales", "again"), "--base", f"docker-archive:{docker}:demo:1")
+        self.assertEqual([layer["mediaType"] for layer in again["layers"]][0], "application/vnd.oci.image.layer.v1.tar")
+
+    def unpack_with_buildah(self, image):
         store = self.scratch / "containers"
         buildah = ["buildah", "--root", store / "root", "--runroot", store / "run", "--storage-driver", "overlay"]
-        name = run(*buildah, "from", f"oci:{layout}:latest").stdout.strip()
+        name = run(*buildah, "from", image).stdout.strip()
         try:
             self.assert_complete(pathlib.Path(run(*buildah, "mount", name).stdout.strip()))
         finally:

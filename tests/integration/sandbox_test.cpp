@@ -184,6 +184,28 @@ TEST_CASE("certificates and proxies of the host are visible, own settings win") 
   CHECK(bench.output(command) == "CERTIFICATES\n/mine\n");
 }
 
+TEST_CASE("secrets are for commands that ask for them, in memory, and no part of the change") {
+  Bench bench;
+  bench.host.secrets = {{"token", "hunter2"}, {"empty", ""}};
+  CHECK(bench.output(bench.shell("ls /run")) == "dash-build\n");
+
+  auto sees = bench.shell(
+      "cat /run/secrets/token; ls -ln /run/secrets | cut -c1-15; stat -f -c %T /run/secrets; "
+      "(echo x > /run/secrets/token) 2>/dev/null || echo read-only; touch /made");
+  sees.secrets = SandboxCommand::Secrets::visible;
+  sees.changes = Changes::keep;
+  std::string text;
+  sees.on_stdout_bytes = [&](std::string_view bytes) { text += bytes; };
+  const auto result = bench.sandbox.run(sees, {});
+  CHECK(text == "hunter2total 4\n-r-------- 1 0 \n-r-------- 1 0 \ntmpfs\nread-only\n");
+  CHECK(tree(result.changes) == std::vector<std::string>{"made"});
+
+  auto other = bench.shell("cat /run/secrets/token");
+  other.secrets = SandboxCommand::Secrets::visible;
+  other.uid = 1000;
+  CHECK(bench.sandbox.run(other, {}).exit_code != 0);
+}
+
 TEST_CASE("the command is confined") {
   Bench bench;
   const auto refused = GENERATE(as<std::string>(), "mount -t tmpfs none /opt", "mknod /disk b 254 0",

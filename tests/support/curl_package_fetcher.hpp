@@ -14,7 +14,8 @@ class CurlPackageFetcher : public builder::PackageFetcher {
              std::stop_token stop) override {
     std::vector<registry::Download> downloads;
     for (const auto& request : requests)
-      downloads.push_back({request.url, request.destination, request.sha256, request.size, request.shown});
+      downloads.push_back(
+          {request.url, request.destination, request.sha256, request.size, request.shown, request.completed});
     fetcher_.fetch(
         downloads,
         [&](const registry::Download& download, std::uint64_t done, std::uint64_t total) {

@@ -67,6 +67,7 @@ TEST_CASE("sizes for people") {
 TEST_CASE("text for messages, shells and logs") {
   CHECK(quoted("a\nb\x7f\x01") == "'a\\x0ab\\x7f\\x01'");
   CHECK(quoted("ü") == "'ü'");
+  CHECK(quoted("\xc3\x28") == "'\\xc3('");
   CHECK(shell_join({"ls", "-l", "a b", "", "it's", "$HOME"}) == "ls -l 'a b' '' 'it'\\''s' '$HOME'");
   CHECK(to_lower("AbCÄ") == "abcÄ");
   CHECK(contains("abc", "bc"));
@@ -78,4 +79,14 @@ TEST_CASE("URLs lose what is secret") {
   CHECK(redact_url("https://token@host.example") == "https://host.example");
   CHECK(redact_url("https://host.example/a@b") == "https://host.example/a@b");
   CHECK(redact_url("file.txt?x") == "file.txt");
+}
+
+TEST_CASE("the distance between two texts") {
+  CHECK(edit_distance("libpq-dev", "libpq-dev", 2) == 0);
+  CHECK(edit_distance("libpq-dev", "libqp-dve", 2) == 2);
+  CHECK(edit_distance("kitten", "sitting", 5) == 3);
+  CHECK(edit_distance("kitten", "sitting", 2) == 3);  // one more than the limit
+  CHECK(edit_distance("", "abc", 5) == 3);
+  CHECK(edit_distance("", "abc", 1) == 2);
+  CHECK(edit_distance("ab", "ba", 2) == 1);
 }

@@ -26,12 +26,17 @@ struct Build {
   NullEvents events;
   Workbench bench{store, sandbox, fetcher, pool, events, host, {}, Network::host, {}};
   AptFiles input;
+  std::string names, versions;  // what apt has
 
   // What the failing script tells: its stage, exit code and output.
   Error failure(const std::string& stage, std::string output, int exit_code = 100) {
-    sandbox.expect([=](const SandboxCommand& command, const fs::path&) {
+    sandbox.expect([=, this](const SandboxCommand& command, const fs::path&) {
       for (const auto& mount : command.mounts)
-        if (mount.target == kAptReportDirectory) write_file_atomic(mount.source / "stage", stage);
+        if (mount.target == kAptReportDirectory) {
+          write_file_atomic(mount.source / "stage", stage);
+          write_file_atomic(mount.source / "names", names);
+          write_file_atomic(mount.source / "versions", versions);
+        }
       SandboxResult result;
       result.exit_code = exit_code;
       result.tail = output;
@@ -58,6 +63,54 @@ TEST_CASE("failures of the apt script name the file and line to look at") {
     CHECK(error.code() == ErrorCode::invalid_input);
     CHECK(error.message() == "apt-packages:4: no package source has 'libfoo'");
     CHECK(error.output() == "E: Unable to locate package libfoo\n");
+  }
+  SECTION("a misspelt package") {
+    build.names = "libfo\nlibof\nlibfoo2\nlofibo\ncurl\n";
+    const auto error = build.failure("apt-packages", "E: Unable to locate package libofo\n");
+    CHECK(error.message() == "apt-packages: no package source has 'libofo'");
+    CHECK(error.hint() ==
+          "did you mean 'libfo' or 'libof'? Packages of other vendors need their source in apt-repositories "
+          "and "
+          "its key in apt-keys");
+  }
+  SECTION("a version that is not there") {
+    build.versions =
+        "libfoo | 1.3-1 | http://a.example x\nlibfoo | 1.3-1 | http://b.example x\nlibfoo | 1.1 | c\n";
+    const auto error = build.failure("apt-packages", "E: Version '1.2' for 'libfoo' was not found\n");
+    CHECK(error.message() == "apt-packages:4: no package source has version '1.2' of libfoo");
+    CHECK(error.hint() == "there is 1.3-1, 1.1; write libfoo without a version for the newest");
+  }
+  SECTION("a source without a known key") {
+    const auto error = build.failure(
+        "package-lists",
+        "W: GPG error: NO_PUBKEY 1\nE: The repository 'http://a.example x InRelease' is not signed.\n");
+    CHECK(error.code() == ErrorCode::invalid_input);
+    CHECK(error.message() ==
+          "the package source 'http://a.example x InRelease' is not signed by a known key");
+    CHECK(error.hint() == "add the URL of the key that signs it to apt-keys");
+  }
+  SECTION("a source that is not there") {
+    const auto error =
+        build.failure("package-lists",
+                      "E: Failed to fetch http://a.example/x/Release  404  Not Found\nE: The "
+                      "repository 'http://a.example x Release' does not have a Release file.\n");
+    CHECK(error.code() == ErrorCode::invalid_input);
+    CHECK(error.message() == "there is no package source 'http://a.example x Release'");
+    CHECK(error.hint() == "check URL and suite in apt-repositories and apt-sources-list");
+  }
+  SECTION("a password that is refused") {
+    const auto error =
+        build.failure("package-lists", "E: Failed to fetch http://a.example/x  401  Unauthorized\n");
+    CHECK(error.code() == ErrorCode::denied);
+    CHECK(error.message() == "a package source refuses user name and password (package-lists)");
+  }
+  SECTION("dependencies that can't be met") {
+    const auto error =
+        build.failure("dpkg-packages",
+                      "The following packages have unmet dependencies:\n a : Depends: b (>= 2) but it "
+                      "is not installable\n     PreDepends: c but it is not going to be installed\n");
+    CHECK(error.code() == ErrorCode::invalid_input);
+    CHECK(error.message() == "dpkg-packages: a needs b (>= 2), a needs c, which can't be installed");
   }
   SECTION("a key") {
     const auto error = build.failure("apt-keys 2", "E: 404\n");
@@ -111,6 +164,31 @@ TEST_CASE("the files of the apt script") {
   const auto conf = read_file(in / "apt.conf");
   CHECK(contains(conf, "Acquire::Retries \"3\";\nAPT::Install-Recommends \"false\";\n"));
   CHECK(contains(conf, "Dir::Etc::sourcelist \"/run/dash-build/apt/apt-sources-list\";\n"));
+}
+
+TEST_CASE("passwords in URLs are where only the installation sees them") {
+  TempDirectory directory("/tmp");
+  AptFiles input;
+  input.conf = "Acquire::http::Proxy \"http://me:secret@proxy.example:8080/\";\n";
+  input.keys = {{1, "https://keys.example/key.asc"}, {2, "https://me:k%40y@keys.example/b.asc"}};
+  input.repositories = {{1, "deb [arch=amd64] https://token@apt.example:8443/a/ x main"}};
+  input.sources_list = "# deb http://u:p@h\ndeb http://u:p:q@h/debian x\n";
+  write_apt_files(directory.path(), input, {}, {}, Recommends::install);
+  const auto read = [&](const char* name) { return read_file(directory.path() / name); };
+  CHECK(read("apt-keys") == "https://keys.example/key.asc\nhttps://keys.example/b.asc\n");
+  CHECK(read("apt-repositories") == "deb [arch=amd64] https://apt.example:8443/a/ x main\n");
+  CHECK(read("apt-sources-list") == "# deb http://h\ndeb http://h/debian x\n");
+  CHECK(read("auth.conf") ==
+        "machine https://apt.example:8443/a/\nlogin token\n"
+        "machine https://keys.example/b.asc\nlogin me\npassword k@y\n"
+        "machine http://h\nlogin u\npassword p\n"
+        "machine http://h/debian\nlogin u\npassword p:q\n");
+  CHECK(contains(read("apt.conf"), "Dir::Etc::netrc \"/run/dash-build/apt/auth.conf\";\n"));
+  CHECK(read("apt-conf") == *input.conf);
+  CHECK(read("apt-conf.kept") == "Acquire::http::Proxy \"http://proxy.example:8080/\";\n");
+  input.keys = {{1, "https://me:two%20words@keys.example/b.asc"}};
+  CHECK_THROWS_WITH(write_apt_files(directory.path(), input, {}, {}, Recommends::install),
+                    "a user name or password in an apt URL holds a blank");
 }
 
 TEST_CASE("a toolchain is kept under its layers and packages") {

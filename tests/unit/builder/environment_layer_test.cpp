@@ -54,6 +54,12 @@ struct Fixture {
     return plan_installation(std::make_shared<const Wheel>(path), sha256(bytes), {scheme, {}, ""});
   }
 
+  std::vector<Bytecode> compile(const std::vector<InstalledDistribution>& distributions) {
+    BytecodeCompiler compiler(bench, "s", {}, scheme);
+    for (const auto& distribution : distributions) compiler.add(distribution);
+    return compiler.finish(distributions);
+  }
+
   oci::Layer write(const std::vector<InstalledDistribution>& distributions,
                    const std::vector<Bytecode>& bytecode = {}) {
     return write_environment_layer(
@@ -67,6 +73,14 @@ struct Fixture {
     return root / "app/.heroku/python";
   }
 };
+
+// Waits until the compiler has been given all its jobs; how many they are.
+std::size_t read_jobs(const SandboxCommand& command) {
+  std::array<char, 8> record{};
+  std::size_t count = 0;
+  while (::read(command.input_fd, record.data(), record.size()) == 8) ++count;
+  return count;
+}
 
 // What the compiler in the sandbox answers: index, length, bytes.
 std::string answer(std::uint32_t index, const std::string& pyc) {
@@ -123,13 +137,14 @@ TEST_CASE("byte code: answers in any order and cut, kept for the next build") {
       fixture.distribution("one", {{.path = "a.py", .content = "a"}, {.path = "b.py", .content = "("}}),
       fixture.distribution("two", {{.path = "c.py", .content = "c"}})};
   const std::string output = answer(2, "CCC") + answer(1, "") + answer(0, "A");
+  std::size_t jobs = 0;
   fixture.sandbox.expect([&](const SandboxCommand& command, const fs::path&) {
-    CHECK(command.mounts.size() == 1);
+    jobs = read_jobs(command);
     for (const char& byte : output) command.on_stdout_bytes({&byte, 1});
     return SandboxResult{};
   });
   for (int build = 0; build < 2; ++build) {
-    const auto bytecode = compile_bytecode(fixture.bench, "s", {}, fixture.scheme, distributions);
+    const auto bytecode = fixture.compile(distributions);
     REQUIRE(bytecode.size() == 2);
     CHECK(as_text(*bytecode[0].find("a.py")) == "A");
     CHECK_FALSE(bytecode[0].find("b.py"));
@@ -141,6 +156,7 @@ TEST_CASE("byte code: answers in any order and cut, kept for the next build") {
     CHECK(contains(read_file(site / "two-1.dist-info/RECORD"), "__pycache__/c.cpython-311.pyc,,\r\n"));
   }
   CHECK(fixture.sandbox.commands().size() == 1);
+  CHECK(jobs == 3);
 }
 
 TEST_CASE("byte code: answers that make no sense") {
@@ -149,13 +165,14 @@ TEST_CASE("byte code: answers that make no sense") {
       fixture.distribution("one", {{.path = "a.py", .content = "a"}})};
   auto message = [&](const std::string& output, int exit_code) {
     fixture.sandbox.expect([&](const SandboxCommand& command, const fs::path&) {
+      read_jobs(command);
       command.on_stdout_bytes(output);
       SandboxResult result;
       result.exit_code = exit_code;
       return result;
     });
     try {
-      compile_bytecode(fixture.bench, "s", {}, fixture.scheme, distributions);
+      fixture.compile(distributions);
     } catch (const Error& error) {
       return error.message();
     }
@@ -171,9 +188,7 @@ TEST_CASE("byte code: a compiler that fails or leaves something out") {
   const std::vector<InstalledDistribution> distributions{
       fixture.distribution("one", {{.path = "a.py", .content = "a"}})};
   fixture.sandbox.expect_exit(0);
-  CHECK_THROWS_WITH(compile_bytecode(fixture.bench, "s", {}, fixture.scheme, distributions),
-                    "the byte code compiler left modules out");
+  CHECK_THROWS_WITH(fixture.compile(distributions), "the byte code compiler left modules out");
   fixture.sandbox.expect_exit(1, "Traceback");
-  CHECK_THROWS_WITH(compile_bytecode(fixture.bench, "s", {}, fixture.scheme, distributions),
-                    "compiling Python modules failed (exit code 1)");
+  CHECK_THROWS_WITH(fixture.compile(distributions), "compiling Python modules failed (exit code 1)");
 }

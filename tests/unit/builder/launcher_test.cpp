@@ -70,6 +70,9 @@ TEST_CASE("/start runs a Procfile line as a person expects") {
       {"web: echo \"a \\\" # b\"", "a \" # b\n"},
       {"web: echo 'module:make()'", "module:make()\n"},
       {"web: printf '%s\\n' a\\ b", "a b\n"},
+      {"web: echo module:make() -w 2", "module:make() -w 2\n"},
+      {"web: echo a.b:make(\"x\", 1) c:d()", "a.b:make(\"x\", 1) c:d()\n"},
+      {"web: make() { echo a function; }; make", "a function\n"},
       {"web: echo $DYNO", "web.1\n"},
       {"web: cat", ""},
   }));

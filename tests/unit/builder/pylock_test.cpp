@@ -4,7 +4,6 @@
 #include "base/file.hpp"
 #include "base/text.hpp"
 #include "builder/python/direct_url.hpp"
-#include "builder/python/resolve.hpp"
 #include "builder/python/uv_run.hpp"
 #include "tests/support/tools.hpp"
 
@@ -49,10 +48,10 @@ vcs = { type = "git", url = "https://user:secret@git.example/r", requested-revis
   CHECK(lock.text == text);
 
   CHECK(direct_url_json(lock.packages[3]).empty());
-  CHECK(direct_url_json(lock.packages[1]) == R"({"dir_info":{},"url":"file:///app/local"})");
+  CHECK(direct_url_json(lock.packages[1]) == R"({"dir_info": {}, "url": "file:///app/local"})");
   CHECK(
       direct_url_json(lock.packages[2]) ==
-      R"({"url":"https://git.example/r","vcs_info":{"commit_id":"abc","requested_revision":"v1","vcs":"git"}})");
+      R"({"url": "https://git.example/r", "vcs_info": {"commit_id": "abc", "requested_revision": "v1", "vcs": "git"}})");
 }
 
 TEST_CASE("pylock: what is wrong is said") {
@@ -74,25 +73,6 @@ TEST_CASE("pylock: what is wrong is said") {
         prefix + "bad file name in https://i.example/..");
   const std::string a = "[[packages]]\nname = \"a\"\ndirectory = {path = \"x\"}\n";
   CHECK(message(version + a + a) == prefix + "a is there twice");
-}
-
-TEST_CASE("uv: index settings of pip are translated") {
-  const TempDirectory links = dash::testing::make_temp_directory();
-  std::vector<fs::path> directories;
-  const auto environment = uv_index_environment(
-      {{"PIP_INDEX_URL", "https://user:pw@index.example/simple"},
-       {"PIP_EXTRA_INDEX_URL", "https://a.example https://b.example"},
-       {"PIP_FIND_LINKS", links.path().string() + " /no/such/directory https://links.example"},
-       {"PIP_PRE", "1"},
-       {"UV_HTTP_TIMEOUT", "7"}},
-      directories);
-  CHECK(environment == std::map<std::string, std::string>{
-                           {"UV_DEFAULT_INDEX", "https://user:pw@index.example/simple"},
-                           {"UV_FIND_LINKS", links.path().string() + ",https://links.example"},
-                           {"UV_HTTP_TIMEOUT", "7"},
-                           {"UV_INDEX", "https://a.example https://b.example"},
-                           {"UV_PRERELEASE", "allow"}});
-  CHECK(directories == std::vector<fs::path>{links.path()});
 }
 
 TEST_CASE("uv: failures") {

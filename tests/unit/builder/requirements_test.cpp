@@ -19,7 +19,8 @@ namespace {
 std::string shown(const RequirementsText& text) {
   static constexpr const char* kKinds[] = {
       "package",         "url",      "vcs",        "path",         "include", "constraint", "index-url",
-      "extra-index-url", "no-index", "find-links", "trusted-host", "hash",    "other"};
+      "extra-index-url", "no-index", "find-links", "trusted-host", "hash",    "binary",     "pre",
+      "require-hashes",  "unused"};
   std::string out;
   for (const auto& entry : text.entries) {
     if (!out.empty()) out += " ";
@@ -32,9 +33,20 @@ std::string shown(const RequirementsText& text) {
 std::string shown(const std::vector<RequestedPackage>& packages) {
   std::string out;
   for (const auto& package : packages) {
-    out += concat(package.name, " ", package.place);
-    for (const auto& hash : package.hashes) out += concat(" ", to_hex(hash).substr(0, 4));
-    out += "; ";
+    out += concat(package.name, " ", package.place, "; ");
+  }
+  return out;
+}
+
+// "PLACE TEXT", "(…)" for constraints, "==" for exact pins, hashes in short.
+std::string shown(const std::vector<RequirementLine>& lines) {
+  std::string out;
+  for (const auto& line : lines) {
+    const bool limit = line.role == RequirementLine::Role::constrain;
+    out += concat(limit ? "(" : "", line.place, " ", line.text, limit ? ")" : "",
+                  line.pin == RequirementLine::Pin::exact ? " ==" : "");
+    for (const auto& hash : line.hashes) out += concat(" ", hash.algorithm, ":", hash.hex.substr(0, 4));
+    out += "\n";
   }
   return out;
 }
@@ -74,7 +86,7 @@ TEST_CASE("lines of a requirements file", "[requirements]") {
       {"-i https://u:p@i.example/simple\n--extra-index-url=https://e.example/s\n--trusted-host "
        "e.example\n--pre\n--no-binary :all:",
        "1:index-url[https://u:p@i.example/simple] 2:extra-index-url[https://e.example/s] "
-       "3:trusted-host[e.example] 4:other[] 5:other[:all:]"},
+       "3:trusted-host[e.example] 4:pre[] 5:binary[--no-binary :all:]"},
       {"-r base.txt\n-rbase.txt\n--requirement=base.txt\n-c 'my constraints.txt'",
        "1:include[base.txt] 2:include[base.txt] 3:include[base.txt] 4:constraint[my constraints.txt]"},
       {"-e .\n-e ./pkg[dev]\n--editable=git+https://g.example/r.git@v1#egg=r\n-e \"./p q\"",
@@ -154,12 +166,10 @@ TEST_CASE("lines that no installer accepts", "[requirements]") {
             (c.hint != nullptr ? " | " + std::string(c.hint) : example));
 }
 
-TEST_CASE("variables and hashes are noticed", "[requirements]") {
+TEST_CASE("variables are noticed", "[requirements]") {
   const auto text = parse_requirements(
       "--extra-index-url https://${USER}:${PASS_1}@h.example/\na==${USER}\nb==${lower}${}\n", "r.txt");
   CHECK(text.variables == Names{"PASS_1", "USER"});
-  CHECK(text.hashes == RequirementsText::Hashes::none);
-  CHECK(parse_requirements("a==1 --hash=sha256:aa", "r.txt").hashes == RequirementsText::Hashes::used);
 }
 
 TEST_CASE("a requirements file and what it reaches", "[requirements]") {
@@ -189,13 +199,14 @@ TEST_CASE("a requirements file and what it reaches", "[requirements]") {
   CHECK(files.index.extra_index_urls == Names{"https://e.example/s"});
 
   ThreadPool pool(2);
-  const auto leaves = requirements_leaves(opened, files, pool);
+  const auto leaves = requirements_leaves(opened, files, IgnoreRules(), pool);
   Names names;
   for (const auto& leaf : leaves) names.push_back(leaf.name);
   CHECK(names == Names{"requirements.txt", "requirements/base.txt", "requirements/common.txt", "limits.txt",
                        "./", "pkg/", "requirements/links/", "wheels/x.whl"});
   app.file("pkg/setup.py", "changed");
-  const auto after = requirements_leaves(opened, collect_requirements(opened, "requirements.txt"), pool);
+  const auto after =
+      requirements_leaves(opened, collect_requirements(opened, "requirements.txt"), IgnoreRules(), pool);
   for (std::size_t i = 0; i < leaves.size(); ++i) {
     CAPTURE(leaves[i].name);
     CHECK((leaves[i] == after[i]) == (leaves[i].name != "./" && leaves[i].name != "pkg/"));
@@ -211,7 +222,7 @@ TEST_CASE("names that are asked for, with the files that may be installed", "[re
       "requirements.txt",
       concat("\xEF\xBB\xBF# comment\r\n--no-index\n-r sub/more.txt\n-f ./local\n"
              "Dash_Table >= 2 ; x  # c\na==1 \\\n  --hash=sha256:",
-             a, " \\\n --hash=sha256:short --hash=sha512:", a, a,
+             a, " \\\n --hash=sha512:", a, b,
              "\n-e ./local\nb @ https://files.example/b.zip --config-settings=x --hash sha256:", a,
              "\ngit+https://git.example/c#egg=C_c[x]&subdirectory=s\n-e git+https://git.example/e#egg=e\n"
              "git+https://git.example/no-name\nl @ ./local\nd[extra]~=1.0\n"
@@ -219,10 +230,73 @@ TEST_CASE("names that are asked for, with the files that may be installed", "[re
              b));
   const auto files = collect_requirements(app.open(), "requirements.txt");
   CHECK(shown(files.packages) ==
-        "a requirements.txt:6 aaaa bbbb; b requirements.txt:10 aaaa; c-c requirements.txt:11; "
-        "d requirements.txt:15; dash-table requirements.txt:5; e requirements.txt:12; l requirements.txt:14; "
-        "six sub/more.txt:2; ");
+        "a requirements.txt:6; b requirements.txt:10; c-c requirements.txt:11; d requirements.txt:15; "
+        "dash-table requirements.txt:5; e requirements.txt:12; l requirements.txt:14; six sub/more.txt:2; ");
   CHECK(files.vcs_places == Names{"requirements.txt:11", "requirements.txt:12", "requirements.txt:13"});
+  CHECK(files.hashes_place == "requirements.txt:6");
+  CHECK(files.warnings == Names{"requirements.txt:10: --config-settings has no effect here"});
+  CHECK(shown(files.lines) ==
+        "(pin.txt:1 numpy<2)\nsub/more.txt:2 six\nrequirements.txt:5 Dash_Table >= 2 ; x\n"
+        "requirements.txt:6 a==1 == sha256:aaaa sha512:aaaa\nrequirements.txt:9 file:///app/local\n"
+        "requirements.txt:10 b @ https://files.example/b.zip sha256:aaaa\n"
+        "requirements.txt:11 git+https://git.example/c#egg=C_c[x]&subdirectory=s\n"
+        "requirements.txt:12 git+https://git.example/e#egg=e\nrequirements.txt:13 "
+        "git+https://git.example/no-name\n"
+        "requirements.txt:14 l @ file:///app/local\nrequirements.txt:15 d[extra]~=1.0\n"
+        "requirements.txt:16 A==2 ; python_version>'3' == sha256:bbbb\n");
+}
+
+TEST_CASE("lines as uv gets them", "[requirements]") {
+  testing::TempApp app;
+  app.file("requirements.txt",
+           "-e \"./my pkg[dev]\" ; python_version > '3'\n./w/x-1.whl[a,b]\nn[x] @ "
+           "w/x-1.whl\n./s.zip#subdirectory=d\n"
+           "--no-binary lxml,numpy\n--only-binary :all:\n--pre\n--extra-index-url https://e.example\n"
+           "-i https://i.example\n--prefer-binary\na==1,<2\nb===1\nc!=1\n");
+  app.file("my pkg/setup.py", "").file("w/x-1.whl", "").file("s.zip", "");
+  const auto files = collect_requirements(app.open(), "requirements.txt");
+  CHECK(shown(files.lines) ==
+        "requirements.txt:1 file:///app/my%20pkg[dev] ; python_version > '3'\n"
+        "requirements.txt:2 file:///app/w/x-1.whl[a,b]\nrequirements.txt:3 n[x] @ file:///app/w/x-1.whl\n"
+        "requirements.txt:4 file:///app/s.zip#subdirectory=d\nrequirements.txt:11 a==1,<2\n"
+        "requirements.txt:12 b===1 ==\nrequirements.txt:13 c!=1\n");
+  CHECK(files.binary_options == Names{"--no-binary lxml,numpy", "--only-binary :all:"});
+  CHECK(files.pre_releases == RequirementsFiles::PreReleases::yes);
+  CHECK(files.index.index_url == "https://i.example");
+  CHECK(files.index.extra_index_urls.empty());
+  CHECK(files.warnings ==
+        Names{"requirements.txt:9: --index-url replaces the --extra-index-url lines before it, as "
+              "in pip; put it first to use both",
+              "requirements.txt:10: --prefer-binary has no effect here"});
+}
+
+TEST_CASE("hashes and repositories that cannot be used", "[requirements]") {
+  struct Case {
+    const char* text;
+    const char* error;
+  };
+  const auto c = GENERATE(values<Case>({
+      {"a==1 --hash=md5:0cc175b9c0f1b6a831c399e269772661",
+       "invalid_input: requirements.txt:1: --hash=md5:0cc175b9c0f1b6a831c399e269772661 is no SHA-256, "
+       "SHA-384 or "
+       "SHA-512 | such a hash has 64, 96 or 128 hex digits, for example as \"pip hash FILE\" prints it"},
+      {"a==1 --hash=sha256:abc",
+       "invalid_input: requirements.txt:1: --hash=sha256:abc is no SHA-256, SHA-384 or SHA-512 | such a hash "
+       "has 64, "
+       "96 or 128 hex digits, for example as \"pip hash FILE\" prints it"},
+      {"hg+https://h.example/r#egg=r",
+       "unsupported: requirements.txt:1: 'hg+https://h.example/r#egg=r': only git repositories can be used | "
+       "name a git "
+       "repository, an archive's URL, or a release on a package index"},
+      {"r @ git+file:///no/such/place@v1",
+       "invalid_input: requirements.txt:1: there is no git repository at '/no/such/place' on this machine | "
+       "name the "
+       "repository by its absolute path, for example git+file:///srv/git/project.git"},
+  }));
+  CAPTURE(c.text);
+  testing::TempApp app;
+  app.file("requirements.txt", c.text);
+  CHECK(error_of([&] { collect_requirements(app.open(), "requirements.txt"); }) == c.error);
 }
 
 TEST_CASE("what requirements files can't reach", "[requirements]") {

@@ -82,6 +82,20 @@ TEST_CASE("ignored files are not part of the source tree", "[source_tree]") {
   CHECK_FALSE(tree.keep("appeared-later", EntryType::file));
 }
 
+TEST_CASE("rules apply to a directory that is installed, unless they ignore it as a whole", "[source_tree]") {
+  testing::TempApp app;
+  app.file(".slugignore", "*.psd\n/whole/\n/part/docs/\n");
+  app.file("part/a.py", "").file("part/a.psd", "").file("part/docs/x", "").file("part/sub/b.psd", "");
+  app.file("whole/a.py", "").file("whole/a.psd", "");
+  const auto opened = app.open();
+  const auto rules = IgnoreRules::read(opened);
+  CHECK(shown(SourceTree::scan_below(opened, "part", rules)) == "a.py sub/");
+  CHECK(shown(SourceTree::scan_below(opened, "part", IgnoreRules())) ==
+        "a.psd a.py docs/ docs/x sub/ sub/b.psd");
+  CHECK(shown(SourceTree::scan_below(opened, "whole", rules)) == "a.psd a.py");
+  CHECK(shown(SourceTree::scan_below(opened, ".", rules)) == ".slugignore part/ part/a.py part/sub/");
+}
+
 TEST_CASE("symbolic links out of the app are refused", "[source_tree]") {
   struct Case {
     const char* name;

@@ -81,6 +81,27 @@ TEST_CASE("records come back while their layers are there") {
   }
 }
 
+TEST_CASE("records of results that depend on more than their key are kept side by side") {
+  const TempDirectory home(fs::temp_directory_path());
+  Store store(home.path());
+  StepRecords records(store);
+  const auto key = inputs_of({{"a", "1"}}).key("s");
+  const auto record_for = [](const std::string& variant, double seconds) {
+    StepRecord out{"s", {}, {}, {}, seconds};
+    if (!variant.empty()) out.facts[kVariantFact] = variant;
+    return out;
+  };
+  records.save(key, record_for("libpq 15", 1));
+  records.save(key, record_for("libpq 16", 2));
+  CHECK(records.find(key, "libpq 15")->seconds == 1);
+  CHECK(records.find(key, "libpq 16")->seconds == 2);
+  CHECK_FALSE(records.find(key, "libpq 17"));
+  CHECK(records.find(key)->seconds == 2);
+  // A result that does not depend on it serves everyone.
+  records.save(key, record_for("", 3));
+  CHECK(records.find(key, "libpq 17")->seconds == 3);
+}
+
 TEST_CASE("leftovers of killed builds go when nobody uses the store") {
   const TempDirectory home(fs::temp_directory_path());
   {
@@ -102,7 +123,7 @@ TEST_CASE("an app's configuration") {
   CHECK(config.user == "32767:32767");
   CHECK(config.created == "1980-01-01T00:00:00Z");
   CHECK(config.environment_value("PATH") == "/app/.heroku/python/bin:/usr/bin:/bin");
-  CHECK(config.environment_value("LANG") == "C.UTF-8");
+  CHECK(config.environment_value("LANG") == "de_DE.UTF-8");
   CHECK(config.environment_value("EXTRA") == "1");
   CHECK(config.environment_value("PORT") == "8080");
   CHECK(config.environment.back() == "APP_TITLE=Sales");

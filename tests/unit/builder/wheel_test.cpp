@@ -1,6 +1,6 @@
 #include "base/error.hpp"
 #include "base/text.hpp"
-#include "builder/python/install.hpp"
+#include "builder/python/install_order.hpp"
 #include "tests/support/tools.hpp"
 #include "tests/support/zip_fixture.hpp"
 
@@ -75,7 +75,8 @@ TEST_CASE("wheel: RECORD is parsed and written as csv has it") {
         std::vector<RecordRow>{{"a.py", "sha256=x", "1"}, {"odd,\"name\".py", "", ""}, {"b", "", ""}});
   CHECK(format_record(rows) == "a.py,sha256=x,1\r\nb,,\r\n\"odd,\"\"name\"\".py\",,\r\n");
   CHECK_THROWS_WITH(parse_record(",x,1\n", "w"), "w is not a usable wheel: RECORD has a row without a path");
-  CHECK_THROWS_WITH(parse_record("\"a", "w"), "w is not a usable wheel: RECORD ends inside of quotes");
+  // As pip, which gives csv.reader single lines.
+  CHECK(parse_record("\"a\nb,\nc", "w") == std::vector<RecordRow>{{"ab,c", "", ""}});
 }
 
 TEST_CASE("wheel: entry points") {
@@ -89,8 +90,16 @@ TEST_CASE("wheel: entry points") {
   CHECK(console[1].function == "cls.run");
   CHECK(parse_entry_points(text, "gui_scripts", "w").size() == 1);
   CHECK_THROWS_WITH(parse_entry_points("[s]\nx\n", "s", "w"), "w: bad entry point 'x': there is no '='");
-  CHECK_THROWS_WITH(parse_entry_points("[s]\nx = a:b; import os\n", "s", "w"),
-                    "w: bad entry point 'x = a:b; import os': the value is no object reference");
+  // What follows the reference is of no interest to pip either.
+  const auto rest = parse_entry_points("[s]\nx = a.b:c.d; import os\ny = a : b\n", "s", "w");
+  REQUIRE(rest.size() == 2);
+  CHECK(rest[0].module == "a.b");
+  CHECK(rest[0].function == "c.d");
+  CHECK(rest[1].function.empty());
+  for (const std::string value : {"", "-", ":a", "a:b:c", "a:b [x", "a:b x]", "[x]"})
+    CHECK_THROWS_WITH(parse_entry_points("[s]\nx = " + value + "\n", "s", "w"),
+                      concat("w: bad entry point 'x =", value.empty() ? "" : " ", value,
+                             "': the value is no object reference"));
 }
 
 TEST_CASE("wheel: what is not a wheel is refused") {
@@ -144,7 +153,8 @@ TEST_CASE("install: schemes, modes, scripts and RECORD") {
        {.path = "demo-1.0.data/headers/demo.h", .content = "h"},
        {.path = "demo-1.0.data/data/share/d.txt", .content = "d"},
        {.path = "demo-1.0.data/data/lib64/l.txt", .content = "l"},
-       {.path = "demo-1.0.data/scripts/old", .content = "#!pythonw -x\nprint()\n"},
+       {.path = "demo-1.0.data/scripts/old", .content = "#!pythonw -x\nprint()\n", .mode = 0100755},
+       {.path = "demo-1.0.data/scripts/text.py", .content = "#!python\n"},
        {.path = "demo-1.0.data/scripts/run", .content = "wrapper of setuptools"},
        {.path = concat(kInfo, "/entry_points.txt"), .content = "[console_scripts]\nrun = demo:main.go\n"}});
   InstallOptions options{scheme(), InstallOptions::Requested::yes, "{}"};
@@ -160,6 +170,8 @@ TEST_CASE("install: schemes, modes, scripts and RECORD") {
   CHECK(find(out, prefix + "/lib/l.txt"));
   CHECK(find(out, prefix + "/bin/old")->mode == 0755);
   CHECK(text_of(find(out, prefix + "/bin/old")) == "#!/app/.heroku/python/bin/python\nprint()\n");
+  // pip makes only those scripts executable that the archive says are.
+  CHECK(find(out, prefix + "/bin/text.py")->mode == 0644);
   CHECK(text_of(find(out, prefix + "/bin/run")) ==
         "#!/app/.heroku/python/bin/python\nimport sys\nfrom demo import main\nif __name__ == '__main__':\n"
         "    sys.argv[0] = sys.argv[0].removesuffix('.exe')\n    sys.exit(main.go())\n");
@@ -174,9 +186,12 @@ TEST_CASE("install: schemes, modes, scripts and RECORD") {
   CHECK(contains(record, "../../../include/site/python3.11/demo/demo.h,sha256="));
   CHECK(contains(record, concat(kInfo, "/RECORD,,\r\n")));
   CHECK(contains(record, concat(kInfo, "/INSTALLER,sha256=")));
-  REQUIRE(out.sources.size() == 2);
-  CHECK(out.sources[0].source_path == "/" + kSite + "demo.py");
-  CHECK(out.sources[0].pyc_path == kSite + "__pycache__/demo.cpython-311.pyc");
+  REQUIRE(out.sources.size() == 3);
+  CHECK(out.sources[0].source_path == "/" + prefix + "/bin/text.py");
+  CHECK(out.sources[0].first_line == "#!/app/.heroku/python/bin/python\n");
+  CHECK(out.sources[1].source_path == "/" + kSite + "demo.py");
+  CHECK(out.sources[1].pyc_path == kSite + "__pycache__/demo.cpython-311.pyc");
+  CHECK(out.sources[1].first_line.empty());
 }
 
 TEST_CASE("install: pip's scripts have the interpreter's version") {
@@ -220,4 +235,50 @@ TEST_CASE("install: shebang lines") {
   CHECK(script_shebang("/a b/python") == "#!/bin/sh\n'''exec' \"/a b/python\" \"$0\" \"$@\"\n' '''\n");
   const std::string long_path = "/" + std::string(130, 'a') + "/python";
   CHECK(script_shebang(long_path) == concat("#!/bin/sh\n'''exec' ", long_path, " \"$0\" \"$@\"\n' '''\n"));
+}
+
+TEST_CASE("install: rows of RECORD are pip's, even where it has two for one path") {
+  Fixture fixture({{.path = concat(kInfo, "/INSTALLER"), .content = "other\n"},
+                   {.path = concat(kInfo, "/entry_points.txt"),
+                    .content = "[console_scripts]\nx = demo:c\n[gui_scripts]\nx = demo:g\n"}});
+  const InstalledDistribution out = plan(fixture);
+  std::vector<std::string> paths;
+  for (const RecordRow& row : out.record) paths.push_back(row.path);
+  std::ranges::sort(paths);
+  const std::string info(kInfo);
+  CHECK(paths == std::vector<std::string>{"../../../bin/x", "../../../bin/x", info + "/INSTALLER",
+                                          info + "/INSTALLER", info + "/METADATA", info + "/RECORD",
+                                          info + "/WHEEL", info + "/entry_points.txt"});
+  CHECK(contains(text_of(find(out, concat(kPrefix, "/bin/x"))), "sys.exit(g())"));
+}
+
+TEST_CASE("install: headers are below the normalised name") {
+  Fixture fixture(std::vector<ZipFixtureEntry>{{.path = "demo-1.0.data/headers/x.h", .content = ""}});
+  fixture.metadata = "Name: Demo\nVersion: 1.0\n";
+  CHECK(find(plan(fixture), concat(kPrefix, "/include/site/python3.11/demo/x.h")));
+}
+
+TEST_CASE("install: order is pip's") {
+  const TempDirectory directory = dash::testing::make_temp_directory();
+  std::vector<InstalledDistribution> all;
+  auto add = [&](const std::string& name, const std::vector<std::string>& needs) {
+    std::string metadata = concat("Name: ", name, "\nVersion: 1\n");
+    for (const std::string& need : needs) metadata += concat("Requires-Dist: ", need, '\n');
+    const std::string info = name + "-1.dist-info/";
+    const fs::path path = directory.path() / concat(name, "-1-py3-none-any.whl");
+    write_file_atomic(path, zip_bytes({{.path = info + "METADATA", .content = metadata},
+                                       {.path = info + "WHEEL", .content = "Wheel-Version: 1.0\n"},
+                                       {.path = info + "RECORD", .content = ""}}));
+    all.push_back(plan_installation(std::make_shared<const Wheel>(path), {},
+                                    {scheme(), InstallOptions::Requested::no, ""}));
+  };
+  add("a", {"B_1>=2", "gone", "x ; extra == 'full'"});
+  add("b.1", {});
+  add("c", {"a[more] ; python_version > '3'", "c"});
+  add("x", {});
+  add("y", {"z"});  // a circle
+  add("z", {"y (>1)"});
+  std::vector<std::string> names;
+  for (const std::size_t i : install_order(all)) names.push_back(all[i].name);
+  CHECK(names == std::vector<std::string>{"x", "b.1", "a", "c", "z", "y"});
 }

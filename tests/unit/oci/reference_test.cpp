@@ -90,6 +90,12 @@ TEST_CASE("image locations") {
   const auto archive = ImageLocation::parse("oci-archive:x.tar");
   CHECK(archive.kind == ImageLocation::Kind::archive);
   CHECK(archive.to_string() == "oci-archive:x.tar");
+  const auto docker = ImageLocation::parse("docker-archive:x.tar:team/app:1");
+  CHECK(docker.kind == ImageLocation::Kind::docker_archive);
+  CHECK(docker.path == "x.tar");
+  CHECK(docker.tag == "team/app:1");
+  CHECK(docker.to_string() == "docker-archive:x.tar:team/app:1");
+  CHECK_THROWS_WITH(ImageLocation::parse("docker-archive:"), "'docker-archive:' names no file");
   CHECK(ImageLocation::parse("team/sales:1").kind == ImageLocation::Kind::name);
   CHECK_THROWS_AS(ImageLocation::parse("oci:"), Error);
   CHECK_THROWS_AS(ImageLocation::parse("docker://registry.example/x"), Error);

@@ -1,0 +1,412 @@
+#include "builder/python/resolve_failure.hpp"
+
+#include "base/text.hpp"
+#include "builder/package_name.hpp"
+#include "builder/python/similar_names.hpp"
+#include "builder/python/uv_run.hpp"
+
+#include <algorithm>
+#include <optional>
+
+namespace dash::builder {
+namespace {
+
+// uv's sentences as words. A specifier is one word for uv: "alpha>=2".
+using Words = std::vector<std::string_view>;
+
+Words words_of(std::string_view text) {
+  Words out;
+  for (auto word : split_words(text)) {
+    while (!word.empty() && (word.ends_with(',') || word.ends_with('.'))) word.remove_suffix(1);
+    if (!word.empty()) out.push_back(word);
+  }
+  return out;
+}
+
+bool matches(const Words& words, std::size_t at, std::string_view phrase) {
+  for (const auto word : split_words(phrase))
+    if (at >= words.size() || words[at++] != word) return false;
+  return true;
+}
+
+// "alpha[x]>=2" → "alpha"
+std::string name_of(std::string_view spec) {
+  return normal_package_name(spec.substr(0, spec.find_first_of("<>=!~[ ")));
+}
+
+std::string without_blanks(std::string_view text) {
+  std::string out;
+  for (const char c : text)
+    if (c != ' ' && c != '\t') out += c;
+  return out;
+}
+
+// What one package, or the app, asks of another: "beta" (of any version) needs "alpha<2".
+struct Demand {
+  std::string_view by;  // empty: the app
+  std::string_view spec;
+};
+
+class Explainer {
+ public:
+  explicit Explainer(const ResolveFailure& failure)
+      : failure_(failure), words_(words_of(failure.errors)), python_(failure.interpreter.minor_version()) {}
+
+  Error run() const {
+    if (auto error = transfer()) return std::move(*error);
+    if (!contains(failure_.errors, "No solution found")) return bad_line_or_other();
+    if (auto error = unknown_package()) return std::move(*error);
+    if (auto error = wrong_python()) return std::move(*error);
+    if (auto error = no_wheel()) return std::move(*error);
+    if (auto error = no_version()) return std::move(*error);
+    return contradiction();
+  }
+
+ private:
+  // uv's words, for those who want to know more.
+  Error make(ErrorCode code, std::string message, std::string hint) const {
+    return Error(code, std::move(message)).with_output(explanation()).with_hint(std::move(hint));
+  }
+
+  // Without uv's hints, which name options that nobody can give here.
+  std::string explanation() const {
+    std::string out;
+    for (const auto line : split_lines(failure_.errors)) {
+      if (line.starts_with("hint: ")) break;
+      auto text = trim(line);
+      if (text.starts_with("error: ") || text.starts_with("cause: ")) text.remove_prefix(7);
+      if (!text.empty() && text != "No solution found when resolving dependencies") out += concat(text, '\n');
+    }
+    return out;
+  }
+
+  // The lines that ask for the package, as "requirements.txt:3"; those with exactly this text if there are
+  // any.
+  std::vector<std::string> places(std::string_view spec) const {
+    const auto name = name_of(spec);
+    std::vector<std::string> all;
+    std::vector<std::string> exact;
+    for (const auto& line : failure_.lines) {
+      if (line.name != name) continue;
+      all.push_back(line.place);
+      if (is_text(line, spec)) exact.push_back(line.place);
+    }
+    return exact.empty() ? all : exact;
+  }
+
+  // "requirements.txt:3: " or nothing.
+  std::string at(std::string_view spec) const {
+    const auto found = places(spec);
+    return found.empty() ? "" : concat(join(found, " and "), ": ");
+  }
+
+  std::string with_place(std::string_view spec) const {
+    const auto found = places(spec);
+    return found.empty() ? std::string(spec) : concat(spec, " (", join(found, " and "), ')');
+  }
+
+  std::size_t line_index(std::string_view spec) const {
+    const auto& lines = failure_.lines;
+    return static_cast<std::size_t>(std::ranges::find(lines, name_of(spec), &RequirementLine::name) -
+                                    lines.begin());
+  }
+
+  // ", which beta (requirements.txt:2) needs" for a package that the app does not ask for itself.
+  std::string needed_by(std::string_view name) const {
+    if (!places(name).empty()) return {};
+    for (const auto& demand : demands())
+      if (!demand.by.empty() && name_of(demand.spec) == name_of(name))
+        return concat(", which ", with_place(demand.by), " needs");
+    return {};
+  }
+
+  // "A depends on B", "all versions of A depend on B", "you require A and B", in the order of uv's text.
+  std::vector<Demand> demands() const {
+    std::vector<Demand> out;
+    const auto add = [&](std::string_view by, std::string_view spec) {
+      const bool known = std::ranges::any_of(
+          out, [&](const Demand& demand) { return demand.by == by && demand.spec == spec; });
+      if (!known && !spec.starts_with("Python")) out.push_back({by, spec});
+    };
+    for (std::size_t i = 0; i + 1 < words_.size(); ++i) {
+      if (i > 0 && (matches(words_, i, "depends on") || matches(words_, i, "depend on")) &&
+          i + 2 < words_.size())
+        add_dependencies(i, add);
+      // Not of "we can conclude that you require …".
+      if (matches(words_, i, "you require") && (i == 0 || words_[i - 1] != "that"))
+        for (std::size_t j = i + 2; j < words_.size(); j += 2) {
+          add({}, words_[j]);
+          if (j + 2 >= words_.size() || words_[j + 1] != "and" || words_[j + 2] == "we" ||
+              words_[j + 2] == "you" || words_[j + 2].starts_with("all") ||
+              matches(words_, j + 3, "depends on"))
+            break;
+        }
+    }
+    return out;
+  }
+
+  // "A depends on B", and "A depends on B and C", where C may be a limit of the app's.
+  template <class Add>
+  void add_dependencies(std::size_t at, const Add& add) const {
+    add(words_[at - 1], words_[at + 2]);
+    for (auto next = at + 3; next + 1 < words_.size() && words_[next] == "and"; next += 2) {
+      const auto spec = words_[next + 1];
+      if (spec.find_first_of("<>=!~") == std::string_view::npos ||
+          (next + 2 < words_.size() && words_[next + 2] != "and" && words_[next + 2] != "we"))
+        return;
+      add(is_limit(spec) ? std::string_view() : words_[at - 1], spec);
+    }
+  }
+
+  // Whether a constraints file says exactly this.
+  bool is_limit(std::string_view spec) const {
+    return std::ranges::any_of(failure_.lines, [&](const RequirementLine& line) {
+      return line.role == RequirementLine::Role::constrain && is_text(line, spec);
+    });
+  }
+
+  // Whether the line is the specifier as uv writes it.
+  static bool is_text(const RequirementLine& line, std::string_view spec) {
+    auto text = without_blanks(std::string_view(line.text).substr(0, line.text.find(';')));
+    const auto open = text.find('[');
+    const auto close = text.find(']');
+    if (open != std::string::npos && close != std::string::npos && open < close)
+      text.erase(open, close - open + 1);
+    return name_of(text) == name_of(spec) &&
+           text.substr(std::min(text.find_first_of("<>=!~"), text.size())) ==
+               spec.substr(std::min(spec.find_first_of("<>=!~"), spec.size()));
+  }
+
+  std::string proxies() const {
+    std::vector<std::string> out;
+    for (const auto& [name, value] : failure_.proxies)
+      if (!value.empty()) out.push_back(concat(name, '=', redact_url(value)));
+    return out.empty() ? "No proxy is set; where one is needed, set https_proxy."
+                       : concat("Proxy settings in effect: ", join(out, ", "), '.');
+  }
+
+  std::optional<Error> transfer() const {
+    const auto& text = failure_.errors;
+    if (contains(text, "network was disabled"))
+      return make(ErrorCode::unavailable, "the package index is needed, and the build is offline",
+                  "Build once online with the same store.");
+    constexpr std::string_view kFetch = "Failed to fetch: ";
+    const auto at = text.find(kFetch);
+    if (at == std::string::npos) return std::nullopt;
+    auto url = std::string_view(text).substr(at + kFetch.size());
+    url = trim(url.substr(0, url.find('\n')));
+    while (!url.empty() && (url.front() == '`' || url.front() == '"')) url.remove_prefix(1);
+    const auto host = host_of(url);
+    std::string cause;  // the last one is the closest to the truth
+    for (const auto line : split_lines(text))
+      if (const auto content = trim(line); content.starts_with("cause: ")) cause = content.substr(7);
+    if (const auto link = cause.find(" for url ("); link != std::string::npos) cause.resize(link);
+    if (contains(text, "401 Unauthorized") || contains(text, "403 Forbidden")) return refused(host, cause);
+    return make(ErrorCode::unavailable, concat("the package index at ", host, " cannot be reached: ", cause),
+                concat("Check the network and the index URL, then try again. ", proxies()));
+  }
+
+  static std::string_view host_of(std::string_view url) {
+    const auto start = std::min(url.find("://"), url.size() - std::min<std::size_t>(url.size(), 3)) + 3;
+    return url.substr(std::min(start, url.size()))
+        .substr(0, url.substr(std::min(start, url.size())).find('/'));
+  }
+
+  Error refused(std::string_view host, std::string_view cause) const {
+    return make(ErrorCode::denied, concat("the package index at ", host, " refuses access: ", cause),
+                "Check the user name and password in the index URL (PIP_INDEX_URL, PIP_EXTRA_INDEX_URL, "
+                "pip.conf or the "
+                "requirements), or add the host to ~/.netrc.");
+  }
+
+  // An index that asks for a password and gets none counts as one that has no package; only a hint tells.
+  std::optional<Error> refused_index() const {
+    constexpr std::string_view kHint = "An index URL (";
+    const auto at = failure_.errors.find(kHint);
+    if (at == std::string::npos) return std::nullopt;
+    const auto rest = std::string_view(failure_.errors).substr(at + kHint.size());
+    for (const auto* status : {"401 Unauthorized", "403 Forbidden"})
+      if (contains(rest.substr(0, rest.find('\n')), status))
+        return refused(host_of(rest.substr(0, rest.find(')'))), status);
+    return std::nullopt;
+  }
+
+  Error bad_line_or_other() const {
+    // "Couldn't parse requirement in `…` at position 12": the lines are as uv was given them.
+    constexpr std::string_view kPosition = " at position ";
+    const auto at = failure_.errors.find(kPosition);
+    if (at != std::string::npos && contains(failure_.errors, "parse requirement")) {
+      const auto digits = std::string_view(failure_.errors).substr(at + kPosition.size());
+      const auto position = parse_uint(digits.substr(0, digits.find_first_not_of("0123456789")));
+      std::size_t end = 0;
+      for (const auto& line : failure_.lines) {
+        end += line.text.size() + 1;
+        if (position && *position < end)
+          return make(
+              ErrorCode::invalid_input,
+              concat(line.place, ": ", redact_url(line.text), " is not a requirement that can be read"),
+              "A requirement reads like \"pandas==2.2.3\" or \"dash>=2,<3\".");
+      }
+    }
+    return uv_failure("cannot resolve the Python requirements", failure_.errors);
+  }
+
+  std::optional<Error> unknown_package() const {
+    for (std::size_t i = 1; i < words_.size(); ++i) {
+      const bool in_index = matches(words_, i, "was not found in the package registry");
+      const bool in_links = matches(words_, i, "was not found in the provided package locations");
+      if (!in_index && !in_links) continue;
+      const auto name = words_[i - 1];
+      if (auto error = refused_index()) return error;
+      if (in_links)
+        return make(ErrorCode::invalid_input,
+                    concat(at(name), "the --find-links places have no file of ", name, needed_by(name)),
+                    "Add its wheel to the directory that --find-links names, or remove --no-index.");
+      auto advice = advice_for_name(name_of(name), line_names());
+      if (!advice.empty()) advice += advice.ends_with('?') ? " " : ". ";
+      return make(ErrorCode::invalid_input, concat(at(name), "no package index has ", name, needed_by(name)),
+                  concat(advice.empty() ? "Check the spelling of the name. " : advice,
+                         "A package of a private index needs --extra-index-url or PIP_EXTRA_INDEX_URL."));
+    }
+    return std::nullopt;
+  }
+
+  std::vector<std::string> line_names() const {
+    std::vector<std::string> out;
+    for (const auto& line : failure_.lines) out.push_back(line.name);
+    return out;
+  }
+
+  // "Versions that fit: 2.1, 2.0. " or what to do without any.
+  std::string alternatives(const std::string& name, ResolveFailure::Choice choice) const {
+    const auto versions = failure_.versions ? failure_.versions(name, choice) : std::vector<std::string>();
+    if (versions.empty())
+      return concat("No version of ", name,
+                    " fits: use another package, or a base image with another Python (--base).");
+    return concat("Versions that fit Python ", python_, ": ", join(versions, ", "),
+                  ". Pin one of them, for example \"", name, "==", versions.front(),
+                  "\", or use a base image with another Python (--base).");
+  }
+
+  // "newpy==3.0 requires Python >=3.13", or "… does not satisfy Python>=3.13 and newpy==3.0 depends on
+  // Python>=3.13".
+  std::optional<Error> wrong_python() const {
+    for (std::size_t i = 1; i + 2 < words_.size(); ++i) {
+      std::string_view needed;
+      if (matches(words_, i, "requires Python") || matches(words_, i, "require Python"))
+        needed = words_[i + 2];
+      else if (matches(words_, i, "depends on") && words_[i + 2].starts_with("Python"))
+        needed = words_[i + 2].substr(std::string_view("Python").size());
+      if (needed.empty()) continue;
+      const auto spec = words_[i - 1];
+      const auto name = name_of(spec);
+      return make(ErrorCode::invalid_input,
+                  concat(at(spec), spec, needed_by(name), " needs Python ", needed, "; the image has Python ",
+                         failure_.interpreter.version),
+                  alternatives(name, ResolveFailure::Choice::any_file));
+    }
+    return std::nullopt;
+  }
+
+  // The tags in uv's "hint: You require CPython 3.11 (`cp311`), but we only found wheels for `x` (v2.0) with
+  // the following Python ABI tag: `cp310`".
+  std::string existing_tags() const {
+    const auto hint = failure_.errors.find("we only found wheels");
+    if (hint == std::string::npos) return {};
+    const auto line = std::string_view(failure_.errors).substr(hint, failure_.errors.find('\n', hint) - hint);
+    const auto colon = line.rfind(": ");
+    if (colon == std::string_view::npos) return {};
+    std::string out;
+    for (const char c : line.substr(colon + 2))
+      if (c != '`') out += c;
+    return concat("; there are wheels for ", out);
+  }
+
+  std::optional<Error> no_wheel() const {
+    for (std::size_t i = 1; i < words_.size(); ++i) {
+      const bool tags = matches(words_, i, "has no wheels with a matching") ||
+                        matches(words_, i, "have no wheels with a matching");
+      const bool none = matches(words_, i, "has no usable wheels") ||
+                        matches(words_, i, "have no usable wheels") || matches(words_, i, "has no wheels") ||
+                        matches(words_, i, "have no wheels");
+      if (!tags && !none) continue;
+      const auto spec = words_[i - 1];
+      const auto name = name_of(spec);
+      return make(ErrorCode::invalid_input,
+                  concat(at(spec), spec, needed_by(name), " has no wheel for CPython ", python_, " on ",
+                         failure_.interpreter.machine, " and no source that may be built", existing_tags()),
+                  alternatives(name, ResolveFailure::Choice::wheels));
+    }
+    return std::nullopt;
+  }
+
+  std::optional<Error> no_version() const {
+    for (std::size_t i = 0; i + 5 < words_.size(); ++i) {
+      if (!matches(words_, i, "there is no version of") && !matches(words_, i, "there are no versions of"))
+        continue;
+      const auto spec = words_[i + 5];
+      const auto name = name_of(spec);
+      const auto versions = failure_.versions ? failure_.versions(name, ResolveFailure::Choice::any_file)
+                                              : std::vector<std::string>();
+      const bool pre = contains(failure_.errors, "re-releases are available");
+      return make(
+          ErrorCode::invalid_input,
+          concat(at(spec), "there is no version ", spec, needed_by(name),
+                 contains(spec, "==") ? "" : " that is released"),
+          concat(pre ? "Only pre-releases match: add a line --pre, or name one of them. " : "",
+                 contains(failure_.errors, "on a subsequent index")
+                     ? "Another index has it, but the first index that knows the package decides, unless "
+                       "UV_INDEX_STRATEGY=unsafe-best-match is set. "
+                     : "",
+                 versions.empty() ? "Check the version and the package index."
+                                  : concat("The newest versions for Python ", python_,
+                                           " are: ", join(versions, ", "), '.')));
+    }
+    return std::nullopt;
+  }
+
+  static std::string said(const Demand& demand, const std::string& by) {
+    return demand.by.empty() ? by : concat(by, " needs ", demand.spec);
+  }
+
+  Error contradiction() const {
+    const auto all = demands();
+    // The package that two ask for, differently.
+    for (const auto& first : all) {
+      std::vector<std::pair<std::size_t, std::string>> parts;  // in the order of the app's lines
+      bool differ = false;
+      for (const auto& demand : all) {
+        if (name_of(demand.spec) != name_of(first.spec)) continue;
+        differ = differ || demand.spec != first.spec;
+        const auto by = demand.by.empty() ? demand.spec : demand.by;
+        parts.emplace_back(line_index(by), said(demand, with_place(by)));
+      }
+      if (parts.size() < 2 || !differ) continue;
+      std::ranges::stable_sort(parts, {}, &std::pair<std::size_t, std::string>::first);
+      std::string list;
+      for (const auto& [index, part] : parts) list += concat(list.empty() ? "" : ", but ", part);
+      return make(ErrorCode::invalid_input, concat("the requirements contradict each other: ", list),
+                  concat("Change or remove one of these lines, so that one version of ", name_of(first.spec),
+                         " fits all."));
+    }
+    std::vector<std::string> asked;
+    for (const auto& demand : all)
+      if (demand.by.empty()) asked.push_back(with_place(demand.spec));
+    return make(
+        ErrorCode::invalid_input,
+        concat("no set of versions fits all requirements", asked.empty() ? "" : ": see ", join(asked, ", ")),
+        "The output names what excludes what. Loosen or change these lines.");
+  }
+
+  const ResolveFailure& failure_;
+  Words words_;
+  std::string python_;
+};
+
+}  // namespace
+
+Error explain(const ResolveFailure& failure) {
+  return Explainer(failure).run();
+}
+
+}  // namespace dash::builder

@@ -1,0 +1,1 @@
+"""Reports that a worker makes and a page lists."""
