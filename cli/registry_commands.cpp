@@ -32,7 +32,7 @@ struct Opened {
 };
 
 std::string read_password() {
-  constexpr std::uint64_t kLimit = 64 * 1024;
+  constexpr std::uint64_t kLimit = std::uint64_t{64} << 10;
   FdSource input(STDIN_FILENO, "standard input");
   auto out = read_all(input, kLimit, "the password on standard input");
   while (out.ends_with('\n') || out.ends_with('\r')) out.pop_back();
