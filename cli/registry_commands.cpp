@@ -79,7 +79,7 @@ int run_command(const LoginOptions& options, std::stop_token stop) {
   auto settings = registry_settings(registry, host, options.common.home, options.host);
   settings.credentials.given[options.host].origin = "standard input";
   registry::RegistrySession session(settings);
-  auto endpoint = session.hosts().endpoints(options.host, "login").back();
+  auto endpoint = session.hosts().endpoints(options.host, {}).back();
   registry::EndpointClient client(session, endpoint, stop);
   registry::Call call;
   call.url = endpoint.base;

@@ -114,10 +114,11 @@ void EndpointClient::fail(Reply& reply) {
   RegistryError error(reply.method, reply.url.to_string(), status,
                       parse_registry_errors(error_body(*reply.answer)));
   if (status == 401 || status == 403)
-    error.with_hint(concat(endpoint_.registry, " refused ",
-                           session_.authenticator().describe(auth_target(), stop_),
-                           "; log in with 'dash-build login ", endpoint_.registry, "', or ask for access to ",
-                           endpoint_.repository));
+    error.with_hint(
+        concat(endpoint_.registry, " refused ", session_.authenticator().describe(auth_target(), stop_),
+               endpoint_.repository.empty() ? std::string("; check user name and password")
+                                            : concat("; log in with 'dash-build login ", endpoint_.registry,
+                                                     "', or ask for access to ", endpoint_.repository)));
   else if (status == 407)
     error.with_hint("the proxy wants credentials: https_proxy=http://USER:PASSWORD@PROXY:PORT");
   else if (status == 404 && error.has_code("NAME_UNKNOWN"))
