@@ -76,6 +76,13 @@ Sha256 Sha256Hasher::value() {
   return out;
 }
 
+Sha256Hasher Sha256Hasher::clone() const {
+  Sha256Hasher out;
+  if (EVP_MD_CTX_copy_ex(out.state_->context, state_->context) != 1)
+    throw Error(ErrorCode::internal, "OpenSSL cannot copy a SHA-256 state");
+  return out;
+}
+
 Sha256 sha256(Bytes bytes) {
   Sha256Hasher hasher;
   hasher.update(bytes);

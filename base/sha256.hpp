@@ -30,6 +30,8 @@ class Sha256Hasher {
 
   void update(Bytes bytes);
   Sha256 value();
+  // A hash of the same bytes so far, to go on from here once more.
+  Sha256Hasher clone() const;
 
  private:
   struct State;

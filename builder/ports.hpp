@@ -19,7 +19,7 @@ struct FetchRequest {
   std::optional<Sha256> sha256;       // verified before the file appears
   std::optional<std::uint64_t> size;  // verified too; also for progress
   std::string shown;                  // short name for messages and progress ("pandas-2.2.3-cp311-….whl")
-  std::function<void()> completed{};  // called from the calling thread when the file is there; may be empty
+  std::function<void()> completed{};  // called when the file is there, by one thread at a time; may be empty
   // `unchecked` for servers that pip's --trusted-host names.
   enum class Certificates { checked, unchecked } certificates = Certificates::checked;
 };

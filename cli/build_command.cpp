@@ -1,6 +1,7 @@
 // `build` and `plan`: an app's directory to an image, and what that would take.
 #include "base/error.hpp"
 #include "base/text.hpp"
+#include "cli/built_image_push.hpp"
 #include "cli/commands.hpp"
 #include "cli/host_environment.hpp"
 #include "cli/renderers.hpp"
@@ -61,11 +62,14 @@ void write_output(const oci::ImageLayout& from, const oci::Descriptor& image, co
 
 // The progress display is complete when it returns.
 builder::BuildReport build(const BuildOptions& options, const builder::BuildRequest& request,
-                           const std::vector<oci::ImageLocation>& outputs, const std::stop_token& stop) {
+                           const std::vector<oci::ImageLocation>& outputs,
+                           const std::vector<oci::Reference>& push_targets, const std::stop_token& stop) {
   const auto events = make_renderer(options.progress, environment_variables());
   Session session(options.common, options.app, options.threads, *events, stop);
   auto report = builder::run_build(session.bench(), request);
   for (const auto& output : outputs) write_output(session.store().layout(), report.image, output, stop);
+  push_built_image(session.store().layout(), report.image, push_targets, options.common, session.bench().host,
+                   *events, stop);
   return report;
 }
 
@@ -74,7 +78,10 @@ builder::BuildReport build(const BuildOptions& options, const builder::BuildRequ
 int run_command(const BuildOptions& options, std::stop_token stop) {
   const auto request = make_request(options.app);
   const auto outputs = parse_outputs(options.outputs, request.name);
-  const auto report = build(options, request, outputs, stop);
+  const auto push_targets = parse_push_targets(options.push);
+  if (options.app.offline && !push_targets.empty())
+    throw Error(ErrorCode::usage, "--push needs the network, which --offline rules out");
+  const auto report = build(options, request, outputs, push_targets, stop);
   if (!options.metadata_file.empty()) write_metadata(options.metadata_file, request, report);
   if (options.progress == Progress::quiet)
     std::cout << report.image.digest.to_string() << '\n';

@@ -18,6 +18,14 @@ int run_command(const ValidateOptions& options, std::stop_token stop);
 int run_command(const DoctorOptions& options, std::stop_token stop);
 int run_command(const ConfigOptions& options, std::stop_token stop);
 int run_command(const CompletionOptions& options, std::stop_token stop);
+int run_command(const PushOptions& options, std::stop_token stop);
+int run_command(const PullOptions& options, std::stop_token stop);
+int run_command(const CopyOptions& options, std::stop_token stop);
+int run_command(const TagsOptions& options, std::stop_token stop);
+int run_command(const ManifestOptions& options, std::stop_token stop);
+int run_command(const DeleteOptions& options, std::stop_token stop);
+int run_command(const LoginOptions& options, std::stop_token stop);
+int run_command(const LogoutOptions& options, std::stop_token stop);
 int run_command(const VersionOptions& options, std::stop_token stop);
 int run_command(const ParseEnd& options, std::stop_token stop);
 

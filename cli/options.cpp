@@ -4,6 +4,7 @@
 #include "base/text.hpp"
 #include "cli/completion.hpp"
 #include "cli/setting_options.hpp"
+#include "cli/transfer_options.hpp"
 #include "cli/version.hpp"
 
 #include <sstream>
@@ -70,6 +71,7 @@ class CommandLine {
     add_building();
     add_images();
     add_store();
+    add_transfer_commands(app_, settings_, [this](Command command) { chosen_ = std::move(command); });
     add_host();
   }
 
@@ -112,6 +114,11 @@ class CommandLine {
     add_app(settings_, build, build_.app);
     build.add_option("-o,--output", build_.outputs, "Write the image here too; may be repeated")
         ->type_name("oci:DIR[:TAG]|oci-archive:FILE[:TAG]|docker-archive:FILE[:NAME]")
+        ->allow_extra_args(false);
+    build
+        .add_option("--push", build_.push,
+                    "Send the image to this registry when it is built; may be repeated")
+        ->type_name("REGISTRY/REPOSITORY[:TAG]")
         ->allow_extra_args(false);
     build
         .add_option("--secret", build_.app.secrets,

@@ -43,6 +43,7 @@ struct BuildOptions {
   CommonOptions common;
   AppOptions app;
   std::vector<std::string> outputs;  // "oci:DIR[:TAG]", "oci-archive:FILE[:TAG]", …
+  std::vector<std::string> push;     // "REGISTRY/REPOSITORY[:TAG]"
   fs::path metadata_file;
   Progress progress = Progress::automatic;
   unsigned threads = 0;  // 0: as many as there are processors
@@ -108,6 +109,72 @@ struct CompletionOptions {
   std::string script;
 };
 
+// How registries are reached; shared by all subcommands that do.
+struct RegistryOptions {
+  std::string credentials;            // "USER:PASSWORD" for the registry, of `copy` for the source
+  std::string target_credentials;     // `copy` only: for the destination
+  fs::path auth_file;                 // empty: the usual places
+  fs::path certs_directory;           // besides the usual places
+  std::vector<std::string> insecure;  // hosts
+};
+
+struct PushOptions {
+  CommonOptions common;
+  RegistryOptions registry;
+  std::string image;        // in the store, or oci:, oci-archive:
+  std::string destination;  // empty: the image's own name
+  Progress progress = Progress::automatic;
+};
+
+struct PullOptions {
+  CommonOptions common;
+  RegistryOptions registry;
+  std::string image;
+  std::string name;      // in the store; empty: the image's own
+  std::string platform;  // "linux/arm64"; "all" for everything in an index; empty: this host's
+  Progress progress = Progress::automatic;
+};
+
+struct CopyOptions {
+  CommonOptions common;
+  RegistryOptions registry;
+  std::string from;
+  std::string to;
+  std::string platform = "all";
+  Progress progress = Progress::automatic;
+};
+
+struct TagsOptions {
+  CommonOptions common;
+  RegistryOptions registry;
+  std::string repository;
+};
+
+struct ManifestOptions {
+  CommonOptions common;
+  RegistryOptions registry;
+  std::string image;
+};
+
+struct DeleteOptions {
+  CommonOptions common;
+  RegistryOptions registry;
+  std::string image;
+};
+
+struct LoginOptions {
+  CommonOptions common;
+  RegistryOptions registry;
+  std::string host;
+  std::string user;
+};
+
+struct LogoutOptions {
+  CommonOptions common;
+  RegistryOptions registry;
+  std::string host;
+};
+
 struct VersionOptions {};
 
 // Help was asked for or the command line is wrong: text to print and the exit code.
@@ -116,9 +183,11 @@ struct ParseEnd {
   int exit_code = 0;
 };
 
-using Command = std::variant<BuildOptions, PlanOptions, LayerOptions, InspectOptions, ImagesOptions,
-                             RemoveOptions, CollectOptions, ValidateOptions, DoctorOptions, ConfigOptions,
-                             CompletionOptions, VersionOptions, ParseEnd>;
+using Command =
+    std::variant<BuildOptions, PlanOptions, LayerOptions, InspectOptions, ImagesOptions, RemoveOptions,
+                 CollectOptions, ValidateOptions, DoctorOptions, ConfigOptions, CompletionOptions,
+                 PushOptions, PullOptions, CopyOptions, TagsOptions, ManifestOptions, DeleteOptions,
+                 LoginOptions, LogoutOptions, VersionOptions, ParseEnd>;
 
 // Parses the arguments (without the program's name), over what configuration files and the environment
 // `variables` say. Throws an Error for a wrong value of a setting.

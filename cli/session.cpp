@@ -43,8 +43,8 @@ class HttpPackageFetcher : public builder::PackageFetcher {
 
 registry::FetchSettings fetch_settings(const builder::HostSettings& host) {
   registry::FetchSettings out;
-  out.ca_bundle = host.ca_bundle;
-  out.proxies = host.proxies;
+  out.http.ca_bundle = host.ca_bundle;
+  out.http.proxies = host.proxies;
   out.netrc = host.netrc;
   return out;
 }

@@ -58,8 +58,12 @@ bool is_named(const Descriptor& entry, std::string_view name) {
   return found != entry.annotations.end() && found->second == name;
 }
 
+// Blobs being written (".tmp-…") or fetched ("<digest>.part", "<digest>.…"), or what is left of that.
 bool is_temporary(const fs::path& file) {
-  return file.filename().string().starts_with(".tmp-");
+  constexpr std::size_t kDigits = 64;
+  const auto name = file.filename().string();
+  return name.starts_with(".tmp-") ||
+         (name.size() > kDigits && name[kDigits] == '.' && sha256_from_hex(name.substr(0, kDigits)));
 }
 
 }  // namespace

@@ -54,8 +54,9 @@ class ImageLayout : public BlobStore {
                          const Annotations& annotations = {});
 
   // Removes blobs that are reachable neither from the index nor from `extra_roots`, and temporary files that
-  // no living process holds. Waits for no one: writers hold a shared lease (see `lease`), and while anyone
-  // else holds one nothing is removed and nothing is returned.
+  // no living process holds, interrupted downloads ("<digest>.part") among them. Waits for no one: writers
+  // hold a shared lease (see `lease`), and while anyone else holds one nothing is removed and nothing is
+  // returned.
   struct Collected {
     std::uint64_t blobs = 0;
     std::uint64_t bytes = 0;

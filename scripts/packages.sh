@@ -5,7 +5,7 @@ BUILD_PACKAGES="g++ cmake ninja-build ccache pkg-config git
   nlohmann-json3-dev libboost-filesystem-dev libtomlplusplus-dev libcli11-dev catch2"
 RUN_PACKAGES="crun mmdebstrap python3 python3-pip ca-certificates"
 SERVE_PACKAGES="containerd runc curl"
-TEST_PACKAGES="skopeo buildah umoci zstd gnupg procps zsh fish clang clang-format clang-tidy libclang-rt-14-dev"
+TEST_PACKAGES="skopeo docker-registry openssl buildah umoci zstd gnupg procps zsh fish clang clang-format clang-tidy libclang-rt-14-dev"
 
 # install_packages NAME...: installs what is missing; one apt-get update when anything is.
 install_packages() {

@@ -19,7 +19,7 @@ THIRD_PARTY = {
     r"<openssl/": {"base"},
     r"<zstd": {"oci"},
     r"<libdeflate": {"oci", "builder"},
-    r"<toml\+\+/": {"builder", "cli"},
+    r"<toml\+\+/": {"builder", "registry", "cli"},
     r"<CLI/": {"cli"},
     r"<nlohmann/": {"oci", "registry", "builder", "runtime", "cli"},
 }

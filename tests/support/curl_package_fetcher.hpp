@@ -27,8 +27,8 @@ class CurlPackageFetcher : public builder::PackageFetcher {
  private:
   static registry::FetchSettings settings(const builder::HostSettings& host) {
     registry::FetchSettings out;
-    out.ca_bundle = host.ca_bundle;
-    out.proxies = host.proxies;
+    out.http.ca_bundle = host.ca_bundle;
+    out.http.proxies = host.proxies;
     return out;
   }
 

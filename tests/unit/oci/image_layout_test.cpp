@@ -120,3 +120,19 @@ TEST_CASE_METHOD(Fixture, "an index is resolved by platform") {
                                             " has no image for linux/amd64; it has linux/riscv64");
   CHECK(layout.load(index, {"linux", "riscv64", ""}).descriptor.digest == manifest.digest);
 }
+
+TEST_CASE("image layout: interrupted downloads are garbage, others' files are not") {
+  const Fixture f;
+  const auto blobs = f.path / "blobs" / "sha256";
+  const auto hex = Digest::of("x").hex();
+  for (const auto& name : {hex + ".part", hex + ".aBc123", std::string(".tmp-1"), std::string("note.part")})
+    write_file_atomic(blobs / name, "x");
+  auto layout = ImageLayout::open(f.path);
+  {
+    const auto held = FileLock::try_acquire(blobs / (hex + ".part"), FileLock::Kind::exclusive);
+    CHECK(layout.collect_garbage({})->blobs == 2);
+    CHECK(fs::exists(blobs / (hex + ".part")));
+  }
+  CHECK(layout.collect_garbage({})->blobs == 1);
+  CHECK(fs::exists(blobs / "note.part"));
+}

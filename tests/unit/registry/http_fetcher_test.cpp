@@ -101,8 +101,8 @@ struct Fixture {
   FetchSettings settings;
 
   Fixture() {
-    settings.retry_base = std::chrono::milliseconds(5);
-    settings.retries = 2;
+    settings.retry.base = std::chrono::milliseconds(5);
+    settings.retry.retries = 2;
   }
   Download download(const std::string& path, std::size_t size) const {
     return {server.url(path), directory.path() / "file", sha256(body(size)), size, "file"};

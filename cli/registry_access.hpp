@@ -1,0 +1,20 @@
+// Registries as this host's files, variables and the command line describe them.
+#pragma once
+
+#include "builder/host.hpp"
+#include "cli/options.hpp"
+#include "registry/registry_session.hpp"
+
+#include <string>
+
+namespace dash::cli {
+
+// Settings for `options`. `registry` and `target` (may be empty) are the hosts that its credentials are for.
+registry::RegistrySettings registry_settings(const RegistryOptions& options,
+                                             const builder::HostSettings& host, const fs::path& home,
+                                             const std::string& registry, const std::string& target = {});
+
+// The file that `login` writes to.
+fs::path login_file(const RegistryOptions& options, const builder::HostSettings& host);
+
+}  // namespace dash::cli

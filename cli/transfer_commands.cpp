@@ -1,0 +1,227 @@
+// `push`, `pull` and `copy`: images to, from and between registries.
+#include "base/error.hpp"
+#include "base/text.hpp"
+#include "builder/store.hpp"
+#include "cli/commands.hpp"
+#include "cli/host_environment.hpp"
+#include "cli/images.hpp"
+#include "cli/registry_access.hpp"
+#include "cli/renderers.hpp"
+#include "oci/docker_archive.hpp"
+#include "oci/image_archive.hpp"
+#include "oci/image_location.hpp"
+#include "oci/reference.hpp"
+#include "registry/puller.hpp"
+#include "registry/pusher.hpp"
+
+#include <iostream>
+#include <memory>
+#include <optional>
+
+namespace dash::cli {
+
+namespace {
+
+constexpr std::string_view kRegistry = "docker://";
+
+// An image on this machine.
+struct LocalImage {
+  std::unique_ptr<oci::BlobStore> store;
+  oci::Descriptor image;
+};
+
+oci::Platform host_platform(const builder::HostSettings& host) {
+  oci::Platform out;
+  out.architecture = host.debian_architecture;
+  return out;
+}
+
+// "all" is nothing: everything.
+std::optional<oci::Platform> parse_platform(const std::string& text, const builder::HostSettings& host) {
+  if (text == "all") return std::nullopt;
+  if (text.empty()) return host_platform(host);
+  const auto parts = split(text, '/');
+  if (parts.size() < 2 || parts.size() > 3)
+    throw Error(ErrorCode::usage, concat("--platform ", dash::quoted(text), " is not OS/ARCH[/VARIANT]"))
+        .with_hint("for example linux/arm64, or all");
+  return oci::Platform{std::string(parts[0]), std::string(parts[1]),
+                       parts.size() == 3 ? std::string(parts[2]) : ""};
+}
+
+LocalImage open_local(const std::string& text, const fs::path& home, const builder::HostSettings& host) {
+  const auto location = oci::ImageLocation::parse(text);
+  if (location.kind != oci::ImageLocation::Kind::name) {
+    auto opened = oci::open_image(location, host_platform(host));
+    return {std::move(opened.store), std::move(opened.manifest)};
+  }
+  const auto where = store_home(home, host.variables);
+  require_store(where);
+  auto layout = std::make_unique<oci::ImageLayout>(oci::ImageLayout::open(where / "layout"));
+  const auto name = oci::Reference::parse(location.name).with_default_tag().to_string();
+  const auto found = layout->find(name);
+  if (!found)
+    throw Error(ErrorCode::not_found, concat("there is no image ", dash::quoted(name), " in the store"))
+        .with_hint("'dash-build images' lists what is there; oci:DIR names a layout");
+  return {std::move(layout), *found};
+}
+
+oci::Reference parse_remote(std::string_view text) {
+  if (text.starts_with(kRegistry)) text.remove_prefix(kRegistry.size());
+  return oci::Reference::parse(text).with_default_tag();
+}
+
+void print(Progress progress, const oci::Reference& to, const registry::PushReport& report) {
+  if (progress == Progress::quiet) {
+    std::cout << report.image.digest.to_string() << '\n';
+    return;
+  }
+  std::cout << to.to_string() << '\n' << report.image.digest.to_string() << '\n';
+  if (report.outcome == registry::PushReport::Outcome::present)
+    std::cout << "already there\n";
+  else
+    std::cout << report.uploaded << " blobs sent (" << human_size(report.bytes_sent) << "), "
+              << report.mounted << " mounted, " << report.there << " already there\n";
+}
+
+void print(Progress progress, const std::string& to, const registry::PullReport& report) {
+  if (progress == Progress::quiet) {
+    std::cout << report.image.digest.to_string() << '\n';
+    return;
+  }
+  std::cout << to << '\n'
+            << report.image.digest.to_string() << '\n'
+            << report.fetched << " blobs fetched (" << human_size(report.bytes_received) << "), "
+            << report.there << " already there\n";
+}
+
+class Transfers {
+ public:
+  Transfers(const CommonOptions& common, const RegistryOptions& options, Progress progress,
+            std::stop_token stop)
+      : host_(read_host_settings(common)),
+        common_(common),
+        options_(options),
+        progress_(progress),
+        events_(make_renderer(progress, host_.variables)),
+        stop_(std::move(stop)) {}
+
+  const builder::HostSettings& host() const { return host_; }
+
+  void push(const std::string& from, oci::Reference to) {
+    auto& session = open({}, to.registry);
+    to = session.hosts().complete(to);
+    const auto image = open_local(from, common_.home, host_);
+    registry::StoreSource source(*image.store);
+    print(progress_, to, registry::Pusher(session, *events_, stop_).push(source, image.image, to));
+  }
+
+  void pull(oci::Reference from, oci::ImageLayout& to, const std::string& name, const std::string& platform) {
+    auto& session = open(from.registry, {});
+    from = session.hosts().complete(from);
+    registry::PullOptions options;
+    options.platform = parse_platform(platform, host_);
+    options.name = name;
+    print(progress_, name, registry::Puller(session, *events_, stop_).pull(from, to, options));
+  }
+
+  void copy(oci::Reference from, oci::Reference to, const std::string& platform) {
+    auto& session = open(from.registry, to.registry);
+    from = session.hosts().complete(from);
+    to = session.hosts().complete(to);
+    registry::RegistryClient client(session, from, stop_);
+    registry::RepositorySource source(client);
+    auto image = client.manifest(from.digest ? from.digest->to_string() : from.tag).descriptor;
+    if (const auto wanted = parse_platform(platform, host_);
+        wanted && oci::media_type::is_index(image.media_type))
+      image = oci::pick_image(oci::Index::parse(source.document(image), from.to_string()), {}, *wanted,
+                              from.to_string());
+    print(progress_, to, registry::Pusher(session, *events_, stop_).push(source, image, to));
+  }
+
+ private:
+  registry::RegistrySession& open(const std::string& from, const std::string& to) {
+    auto options = options_;
+    const bool pushes = from.empty();
+    session_ = std::make_unique<registry::RegistrySession>(
+        registry_settings(options, host_, common_.home, pushes ? to : from, to));
+    return *session_;
+  }
+
+  builder::HostSettings host_;
+  const CommonOptions& common_;
+  const RegistryOptions& options_;
+  Progress progress_;
+  std::unique_ptr<EventSink> events_;
+  std::stop_token stop_;
+  std::unique_ptr<registry::RegistrySession> session_;
+};
+
+}  // namespace
+
+int run_command(const PushOptions& options, std::stop_token stop) {
+  const auto& destination = options.destination.empty() ? options.image : options.destination;
+  Transfers(options.common, options.registry, options.progress, std::move(stop))
+      .push(options.image, parse_remote(destination));
+  return 0;
+}
+
+int run_command(const PullOptions& options, std::stop_token stop) {
+  Transfers transfers(options.common, options.registry, options.progress, std::move(stop));
+  const auto from = parse_remote(options.image);
+  auto name = options.name.empty() ? from : oci::Reference::parse(options.name);
+  if (name.tag.empty()) name.tag = "latest";
+  name.digest.reset();
+  builder::Store store(store_home(options.common.home, transfers.host().variables));
+  transfers.pull(from, store.layout(), name.to_string(), options.platform);
+  return 0;
+}
+
+int run_command(const CopyOptions& options, std::stop_token stop) {
+  Transfers transfers(options.common, options.registry, options.progress, stop);
+  const bool from_registry = options.from.starts_with(kRegistry);
+  if (options.to.starts_with(kRegistry)) {
+    const auto to = parse_remote(options.to);
+    if (from_registry)
+      transfers.copy(parse_remote(options.from), to, options.platform);
+    else
+      transfers.push(options.from, to);
+    return 0;
+  }
+  auto to = oci::ImageLocation::parse(options.to);
+  if (to.kind == oci::ImageLocation::Kind::name) {
+    builder::Store store(store_home(options.common.home, transfers.host().variables));
+    const auto name = oci::Reference::parse(to.name).with_default_tag().to_string();
+    if (from_registry) {
+      transfers.pull(parse_remote(options.from), store.layout(), name, options.platform);
+      return 0;
+    }
+    const auto image = open_local(options.from, options.common.home, transfers.host());
+    const auto lease = store.layout().lease();
+    store.layout().tag(name, oci::copy_image(*image.store, image.image, store.layout(), {}, stop));
+    return 0;
+  }
+  if (to.kind == oci::ImageLocation::Kind::docker_archive && to.tag.empty())
+    throw Error(ErrorCode::usage,
+                concat(to.to_string(), " does not say what the image is called when it is loaded"))
+        .with_hint("use docker-archive:FILE:NAME[:TAG]");
+  if (to.tag.empty()) to.tag = "latest";
+  if (from_registry) {
+    if (to.kind != oci::ImageLocation::Kind::layout)
+      throw Error(ErrorCode::unsupported,
+                  concat(to.to_string(), " cannot be written straight from a registry"))
+          .with_hint("pull the image, then copy it from the store");
+    auto layout = oci::ImageLayout::open_or_create(to.path);
+    transfers.pull(parse_remote(options.from), layout, to.tag, options.platform);
+    return 0;
+  }
+  const auto image = open_local(options.from, options.common.home, transfers.host());
+  if (to.kind == oci::ImageLocation::Kind::layout)
+    oci::export_layout(*image.store, image.image, to.tag, to.path, {}, stop);
+  else if (to.kind == oci::ImageLocation::Kind::docker_archive)
+    oci::export_docker_archive(*image.store, image.image, to.tag, to.path, {}, stop);
+  else
+    oci::export_archive(*image.store, image.image, to.tag, to.path, {}, stop);
+  return 0;
+}
+
+}  // namespace dash::cli

@@ -1,0 +1,96 @@
+// One repository of a registry (OCI distribution-spec 1.1): manifests, tags, blobs, referrers.
+#pragma once
+
+#include "oci/manifest.hpp"
+#include "oci/reference.hpp"
+#include "registry/blob_source.hpp"
+#include "registry/endpoint_client.hpp"
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace dash::registry {
+
+// A manifest, index or artifact as the registry has it, byte by byte.
+struct ManifestContent {
+  oci::Descriptor descriptor;
+  std::string bytes;
+};
+
+// What refers to a manifest (signatures, attestations, SBOMs …).
+struct Referrer {
+  oci::Descriptor descriptor;
+  std::string artifact_type;
+};
+
+// Reads go to the mirrors first and fall back to the next one; writes go to the registry itself. Thread-safe.
+// The session must outlive it.
+//
+// Failures: RegistryError for answers that should not be, TransferError when there is none, Error(corrupt)
+// for content that is not what its digest says, Error(canceled). Everything read is checked by size and
+// digest.
+class RegistryClient {
+ public:
+  // `name` has a registry; its tag and digest do not count.
+  RegistryClient(RegistrySession& session, const oci::Reference& name, std::stop_token stop);
+
+  RegistrySession& session() const { return session_; }
+  const std::stop_token& stop() const { return stop_; }
+  const std::string& registry() const { return registry_; }
+  const std::string& repository() const { return repository_; }
+
+  // What `reference` (a tag or "sha256:…") points to: one HEAD request. Nothing when it is not there.
+  std::optional<oci::Descriptor> resolve(const std::string& reference);
+  // The manifest itself; over 4 MiB is refused. `reference` that is a digest is checked against the content.
+  ManifestContent manifest(const std::string& reference);
+  // Stores a manifest under a tag or its own digest. When it has a subject and the registry does not keep
+  // referrers itself, the list that stands in for it (tag sha256-<hex>) is brought up to date.
+  oci::Descriptor put_manifest(const std::string& reference, std::string_view bytes,
+                               const std::string& media_type);
+  // Removes a tag or, by digest, a manifest with all its tags; false when it was not there.
+  bool delete_manifest(const std::string& reference);
+
+  // All tags, in the registry's order. At most `limit` (more is an Error(unsupported)).
+  std::vector<std::string> tags(std::size_t limit = 1'000'000);
+
+  bool has_blob(const oci::Descriptor& blob);
+  // Continues by itself where a connection breaks.
+  std::unique_ptr<BlobSource> blob(const oci::Descriptor& blob);
+  // The rest from `offset` on, checked by size only: for callers that have the bytes before it and check the
+  // whole. Continues by itself, too.
+  std::unique_ptr<Source> blob_from(const oci::Descriptor& blob, std::uint64_t offset);
+  bool delete_blob(const oci::Digest& digest);
+  // Makes a blob of another repository of this registry ours. Nothing when the registry did; otherwise the
+  // upload that it began instead.
+  std::optional<Url> mount_blob(const oci::Digest& digest, const std::string& from);
+
+  // What refers to `subject`, from the referrers API or from the tag that stands in for it. An empty
+  // `artifact_type` means all.
+  std::vector<Referrer> referrers(const oci::Digest& subject, const std::string& artifact_type = {});
+
+  // The endpoint that takes content, for uploads (upload.hpp).
+  EndpointClient& origin() { return *endpoints_.back(); }
+  Scopes push_scopes() const;
+
+ private:
+  using Reading = std::function<Reply(EndpointClient&)>;
+  enum class By { tag, digest };
+  Reply read_from_any(By by, const Reading& attempt);
+  Call read_call(std::string method, std::string path) const;
+  ManifestContent read_manifest(Reply& reply, const std::string& reference) const;
+  void list_referrer(const std::string& subject, const oci::Descriptor& manifest, std::string_view bytes);
+
+  RegistrySession& session_;
+  std::string registry_;
+  std::string repository_;
+  std::stop_token stop_;
+  std::vector<std::unique_ptr<EndpointClient>> endpoints_;
+};
+
+}  // namespace dash::registry

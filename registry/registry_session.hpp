@@ -1,0 +1,60 @@
+// What all registry clients of one run share: connections, tokens, knowledge of hosts, limits.
+#pragma once
+
+#include "base/thread_pool.hpp"
+#include "registry/authenticator.hpp"
+#include "registry/credentials.hpp"
+#include "registry/hosts.hpp"
+#include "registry/http_client.hpp"
+#include "registry/retry.hpp"
+
+#include <cstdint>
+#include <mutex>
+#include <set>
+#include <string>
+
+namespace dash::registry {
+
+struct RegistrySettings {
+  HttpSettings http;
+  RetryPolicy retry;
+  CredentialSettings credentials;
+  HostsSettings hosts;
+  unsigned parallel = 6;  // blobs on their way at once
+  // Uploads that are underway are noted here, so that a later run continues them. Empty: they are not.
+  fs::path state_directory;
+  std::uint64_t chunk_size = std::uint64_t{16} << 20;  // larger blobs are uploaded in pieces of this size
+};
+
+// Made once by the program, outlives every client, pusher and puller. Thread-safe.
+class RegistrySession {
+ public:
+  explicit RegistrySession(RegistrySettings settings);
+  RegistrySession(const RegistrySession&) = delete;
+  RegistrySession& operator=(const RegistrySession&) = delete;
+
+  const RegistrySettings& settings() const { return settings_; }
+  const HostsConfig& hosts() const { return hosts_; }
+  HttpClient& http() { return http_; }
+  Authenticator& authenticator() { return authenticator_; }
+  RateLimits& rate_limits() { return rate_limits_; }
+  // Runs transfers; its tasks may wait for the network, and for tasks that already run.
+  ThreadPool& transfers() { return transfers_; }
+
+  // Servers that turned out to speak plain HTTP only ("localhost:5000").
+  bool speaks_plain_http(const std::string& authority) const;
+  void note_plain_http(const std::string& authority);
+
+ private:
+  RegistrySettings settings_;
+  HostsConfig hosts_;
+  HttpClient http_;
+  Keychain keychain_;
+  Authenticator authenticator_;
+  RateLimits rate_limits_;
+  mutable std::mutex mutex_;
+  std::set<std::string> plain_http_;
+  ThreadPool transfers_;
+};
+
+}  // namespace dash::registry

@@ -1,0 +1,52 @@
+#include "registry/upload_journal.hpp"
+
+#include "base/text.hpp"
+
+#include <nlohmann/json.hpp>
+#include <unistd.h>
+
+namespace dash::registry {
+
+namespace {
+using Json = nlohmann::ordered_json;
+constexpr int kVersion = 1;
+constexpr std::uint64_t kMaxNote = std::uint64_t{64} << 10;
+}  // namespace
+
+UploadNote::UploadNote(const fs::path& directory, const std::string& target, const oci::Digest& digest)
+    : target_(target), digest_(digest) {
+  if (directory.empty()) return;
+  make_directories(directory, 0700);
+  const auto name = to_hex(sha256(concat(target, '@', digest.to_string())));
+  lock_ = FileLock::try_acquire(directory / (name + ".lock"), FileLock::Kind::exclusive);
+  if (!lock_) return;
+  file_ = directory / (name + ".json");
+  const auto text = read_file_if_exists(file_, kMaxNote);
+  if (!text) return;
+  const auto json = Json::parse(*text, nullptr, false);
+  if (json.is_object() && json.value("version", Json()) == kVersion &&
+      json.value("target", Json()) == target && json.value("digest", Json()) == digest.to_string() &&
+      json.contains("location") && json["location"].is_string())
+    location_ = Url::parse(json["location"].get<std::string>());
+}
+
+void UploadNote::store(const Url& location) {
+  location_ = location;
+  if (file_.empty()) return;
+  const Json json = {{"version", kVersion},
+                     {"target", target_},
+                     {"digest", digest_.to_string()},
+                     {"location", location.to_string()}};
+  // The location lets whoever has it write to the upload.
+  write_file_atomic(file_, json.dump() + '\n', 0600);
+}
+
+void UploadNote::forget() {
+  location_.reset();
+  if (file_.empty()) return;
+  ::unlink(file_.c_str());
+  auto lock_file = file_;
+  ::unlink(lock_file.replace_extension(".lock").c_str());
+}
+
+}  // namespace dash::registry

@@ -1,0 +1,48 @@
+// What tests against FakeRegistry share: quick settings, content, clients.
+#pragma once
+
+#include "base/event.hpp"
+#include "registry/registry_client.hpp"
+#include "tests/support/error_of.hpp"
+#include "tests/support/tools.hpp"
+#include "tests/unit/registry/fake_registry.hpp"
+
+#include <string>
+
+namespace dash::testing {
+
+inline std::string pattern(std::size_t size, unsigned seed = 1) {
+  std::string out(size, '\0');
+  std::uint64_t state = seed * 0x9E3779B97F4A7C15ULL + 1;
+  for (auto& c : out) {
+    state ^= state << 13U;
+    state ^= state >> 7U;
+    state ^= state << 17U;
+    c = static_cast<char>(state);
+  }
+  return out;
+}
+
+inline oci::Descriptor describe(const std::string& bytes,
+                                std::string_view media_type = oci::media_type::kLayerGzip) {
+  return {std::string(media_type), oci::Digest::of(bytes), bytes.size(), {}, std::nullopt};
+}
+
+struct FakeFixture {
+  FakeRegistry server;
+  TempDirectory directory = make_temp_directory();
+  registry::RegistrySettings settings;
+  NullEvents events;
+
+  FakeFixture() {
+    settings.retry.base = std::chrono::milliseconds(1);
+    settings.retry.retries = 3;
+    settings.chunk_size = 100'000;
+    settings.state_directory = directory.path() / "state";
+  }
+  oci::Reference name(const std::string& rest = "team/app:1") const {
+    return oci::Reference::parse(server.address() + '/' + rest);
+  }
+};
+
+}  // namespace dash::testing

@@ -1,0 +1,206 @@
+// Whole images: pushed, pulled and copied between registries.
+#include "base/text.hpp"
+#include "registry/puller.hpp"
+#include "registry/pusher.hpp"
+#include "tests/unit/registry/fake_fixture.hpp"
+
+#include <catch2/catch.hpp>
+
+using namespace dash;
+using namespace dash::registry;
+using dash::testing::error_of;
+using dash::testing::FakeAnswer;
+using dash::testing::FakeFixture;
+using dash::testing::FakeRequest;
+using dash::testing::pattern;
+
+namespace {
+
+struct Images : FakeFixture {
+  oci::ImageLayout layout = oci::ImageLayout::open_or_create(directory.path() / "layout");
+  oci::ImageLayout other = oci::ImageLayout::open_or_create(directory.path() / "other");
+
+  oci::Descriptor image(const std::vector<std::size_t>& sizes, const std::string& architecture = "amd64",
+                        std::string_view layer_type = oci::media_type::kLayerZstd) {
+    oci::ImageConfig config;
+    config.platform.architecture = architecture;
+    oci::Manifest manifest{layout.put(config.to_json(), oci::media_type::kConfig), {}, {}};
+    for (const auto size : sizes)
+      manifest.layers.push_back(layout.put(pattern(size, static_cast<unsigned>(size)), layer_type));
+    return layout.put(manifest.to_json(), oci::media_type::kManifest);
+  }
+  PushReport push(RegistrySession& session, const oci::Descriptor& what, const std::string& to) {
+    StoreSource source(layout);
+    return Pusher(session, events, {}).push(source, what, name(to));
+  }
+  PullReport pull(RegistrySession& session, const std::string& from, PullOptions options = {}) {
+    return Puller(session, events, {}).pull(name(from), other, options);
+  }
+};
+
+}  // namespace
+
+TEST_CASE("push: each blob once, the tag last; nothing to do costs one request") {
+  Images f;
+  RegistrySession session(f.settings);
+  const auto image = f.image({1000, 5000, 5000, 20});
+  const auto report = f.push(session, image, "team/app:1");
+  CHECK(report.uploaded == 4);
+  CHECK(f.server.count("POST", "/blobs/uploads/") == 4);
+  CHECK(f.server.lines().back() == "PUT /v2/team/app/manifests/1");
+  CHECK(f.server.manifest("team/app", "1") == f.layout.read(image, 100'000));
+  f.server.forget_requests();
+  CHECK(f.push(session, image, "team/app:1").outcome == PushReport::Outcome::present);
+  CHECK(f.server.lines() == std::vector<std::string>{"HEAD /v2/team/app/manifests/1"});
+  CHECK(f.push(session, image, "team/app:2").there == 4);
+}
+
+TEST_CASE("push: what one pusher has sent is mounted into other repositories") {
+  Images f;
+  RegistrySession session(f.settings);
+  StoreSource source(f.layout);
+  Pusher pusher(session, f.events, {});
+  pusher.push(source, f.image({1000, 250'000}), f.name("a:1"));
+  const auto report = pusher.push(source, f.image({1000, 250'000, 7}), f.name("b:1"));
+  CHECK(report.mounted == 3);
+  CHECK(report.uploaded == 1);
+}
+
+TEST_CASE("push: a mount that is refused becomes an upload") {
+  for (const int status : {202, 404, 405, 403}) {
+    INFO(status);
+    Images f;
+    f.server.set_hook([&](const FakeRequest& request) -> std::optional<FakeAnswer> {
+      if (request.method != "POST" || request.parameter("mount").empty() || status == 202)
+        return std::nullopt;
+      FakeAnswer out;
+      out.status = status;
+      return out;
+    });
+    RegistrySession session(f.settings);
+    StoreSource source(f.layout);
+    PushOptions options;
+    options.mount_from = {"nothing/here"};
+    const auto report = Pusher(session, f.events, {}).push(source, f.image({1000}), f.name("a:1"), options);
+    CHECK(report.uploaded == 2);
+    CHECK(report.mounted == 0);
+  }
+}
+
+TEST_CASE("push: foreign layers stay where they are") {
+  Images f;
+  RegistrySession session(f.settings);
+  const auto image = f.image({1000}, "amd64", "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip");
+  CHECK(f.push(session, image, "a:1").uploaded == 1);
+}
+
+TEST_CASE("push: a failure stops everything and leaves no tag") {
+  Images f;
+  f.server.set_hook([&](const FakeRequest& request) -> std::optional<FakeAnswer> {
+    if (request.method != "PUT" || !contains(request.target, "/uploads/")) return std::nullopt;
+    FakeAnswer out;
+    out.status = 403;
+    out.body = R"({"errors":[{"code":"DENIED","message":"quota\nexceeded"}]})";
+    return out;
+  });
+  RegistrySession session(f.settings);
+  const auto text = error_of([&] { f.push(session, f.image({1000, 2000}), "a:1"); });
+  CHECK(contains(text, "denied: PUT http://"));
+  CHECK(contains(text, ": 403 DENIED: quota exceeded | "));
+  CHECK_FALSE(f.server.manifest("a", "1"));
+}
+
+TEST_CASE("pull: an index, or one platform of it") {
+  Images f;
+  RegistrySession session(f.settings);
+  oci::Index index;
+  for (const auto* architecture : {"amd64", "arm64"}) {
+    auto image = f.image({1000, 3000}, architecture);
+    image.platform = oci::Platform{"linux", architecture, ""};
+    index.manifests.push_back(image);
+  }
+  const auto root = f.layout.put(index.to_json(), oci::media_type::kIndex);
+  CHECK(f.push(session, root, "multi:1").uploaded == 4);
+  PullOptions options;
+  options.platform = oci::Platform{"linux", "arm64", ""};
+  options.name = "multi:1";
+  CHECK(f.pull(session, "multi:1", options).fetched == 3);
+  CHECK(f.other.load(*f.other.find("multi:1")).config.platform.architecture == "arm64");
+  CHECK(f.pull(session, "multi:1").fetched == 1);
+  CHECK(f.other.contains(root.digest));
+  CHECK(f.other.validate().empty());
+  options.platform->architecture = "s390x";
+  CHECK(contains(error_of([&] { f.pull(session, "multi:1", options); }), "not_found: "));
+  CHECK(error_of([&] { f.pull(session, "multi:2"); }) ==
+        concat("not_found: ", f.server.address(), "/multi has no 2 | 'dash-build tags ", f.server.address(),
+               "/multi' lists what is there"));
+}
+
+TEST_CASE("pull: an interrupted blob is continued by the next run, a wrong part is not believed") {
+  Images f;
+  f.settings.retry.retries = 0;
+  RegistrySession session(f.settings);
+  const auto image = f.image({700'000});
+  f.push(session, image, "a:1");
+  const auto blob = oci::Manifest::parse(f.layout.read(image, 10'000), "m").layers[0];
+  const auto part = f.other.blob_path(blob.digest).string() + ".part";
+  write_file_atomic(part, pattern(700'000, 700'000).substr(0, 400'000));
+  auto report = f.pull(session, "a:1");
+  CHECK(report.bytes_resumed == 400'000);
+  CHECK(f.other.validate().empty());
+  CHECK_FALSE(fs::exists(part));
+
+  fs::remove(f.other.blob_path(blob.digest));
+  write_file_atomic(part, std::string(400'000, 'x'));
+  f.pull(session, "a:1");
+  CHECK(f.other.contains(blob.digest));
+}
+
+TEST_CASE("pull: a wrong blob never becomes visible") {
+  Images f;
+  RegistrySession session(f.settings);
+  const auto image = f.image({700'000});
+  f.push(session, image, "a:1");
+  const auto blob = oci::Manifest::parse(f.layout.read(image, 10'000), "m").layers[0];
+  f.server.set_hook([&](const FakeRequest& request) -> std::optional<FakeAnswer> {
+    if (!contains(request.target, blob.digest.hex())) return std::nullopt;
+    FakeAnswer out;
+    out.body = std::string(700'000, 'x');
+    return out;
+  });
+  const auto text = error_of([&] { f.pull(session, "a:1"); });
+  CHECK(contains(text, concat("corrupt: blob ", blob.digest.to_string(), " of ", f.server.address(),
+                              "/a does not match its digest: found sha256:")));
+  CHECK_FALSE(f.other.contains(blob.digest));
+  CHECK_FALSE(f.other.contains(image.digest));
+}
+
+TEST_CASE("copy: from registry to registry, with connections that break on both sides") {
+  Images f;
+  f.settings.retry.retries = 5;
+  RegistrySession session(f.settings);
+  const auto image = f.image({700'000, 1000});
+  f.push(session, image, "a:1");
+  dash::testing::FakeRegistry target;
+  target.break_uploads_after(30'000, 3);
+  const auto large = oci::Manifest::parse(f.layout.read(image, 10'000), "m").layers[0].digest.to_string();
+  std::atomic<int> breaks = 2;
+  f.server.set_hook([&](const FakeRequest& request) -> std::optional<FakeAnswer> {
+    if (request.method != "GET" || !contains(request.target, large) || !request.header("range").empty() ||
+        breaks-- <= 0)
+      return std::nullopt;
+    FakeAnswer out;
+    out.body = pattern(700'000, 700'000);
+    out.drop_after = 350'000;
+    return out;
+  });
+  RegistryClient from(session, f.name("a"), {});
+  RepositorySource source(from);
+  const auto to = oci::Reference::parse(target.address() + "/b:1");
+  const auto report = Pusher(session, f.events, {}).push(source, image, to);
+  CHECK(report.uploaded == 3);
+  CHECK(target.blob("b", large) == pattern(700'000, 700'000));
+  CHECK(target.manifest("b", "1") == f.server.manifest("a", "1"));
+  // Within one registry blobs are mounted.
+  CHECK(Pusher(session, f.events, {}).push(source, image, f.name("c:1")).mounted == 3);
+}
