@@ -1,14 +1,16 @@
 #!/usr/bin/env bash
-# One large Python tree as one layer: `dash-build layer` beside umoci and the floor, a pipeline of tar, the compressor and
-# the two digests that every image needs. Debian's umoci; $UMOCI names another one (zstd needs 0.5 or newer).
+# One large Python tree as one layer: `dash-build layer` beside its peers and the floor, a pipeline of tar, the compressor
+# and the two digests that every image needs; then one file of 4 GiB, for the memory it takes.
 #   benchmarks/layer.sh [RUNS]
-# $TREE is the directory (made once: about 1 GB of popular packages); $DASH_BUILD the program.
+# $TREE is the directory (made once: about 1 GB of popular packages); $DASH_BUILD the program. Peers that are not
+# installed are left out: $UMOCI (Debian's; 0.5 or newer for its zstd row), $CRANE, buildah.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 program=${DASH_BUILD:-$root/build/release/bin/dash-build}
 lab=${BENCH_DIR:-/var/tmp/dash-bench}
 tree=${TREE:-$lab/tree}
 umoci=${UMOCI:-umoci}
+crane=${CRANE:-crane}
 mkdir -p "$lab/out"
 if [ ! -d "$tree" ]; then
   echo "making $tree" >&2
@@ -19,14 +21,39 @@ fi
 out=$lab/out
 floor="tar --sort=name --numeric-owner -C '$tree' -cf - . | tee >(sha256sum >'$out/d1') |"
 clean="rm -rf '$out'; mkdir -p '$out'"
-cat >"$lab/layer.json" <<JSON
-[
- {"name": "dash-build zstd", "before": "$clean", "command": "'$program' layer '$tree' -o oci:$out/l:x", "size": "$out/l"},
- {"name": "floor zstd -3 -T2", "before": "$clean", "command": "set -o pipefail; $floor zstd -q -3 -T2 | tee '$out/b' | sha256sum", "size": "$out/b"},
- {"name": "dash-build gzip", "before": "$clean", "command": "'$program' layer '$tree' --compression gzip -o oci:$out/l:x", "size": "$out/l"},
- {"name": "umoci insert (gzip)", "before": "$clean", "command": "cd '$out' && $umoci init --layout l && $umoci new --image l:x && $umoci insert --image l:x '$tree' /", "size": "$out/l"}
-]
-JSON
+rows=()
+row() { # row NAME RESULT COMMAND
+  rows+=("$(python3 -c 'import json, sys; print(json.dumps(dict(zip(("name", "size", "before", "command"), sys.argv[1:]))))' \
+    "$1" "$2" "$clean" "$3")")
+}
+insert="cd '$out' && $umoci init --layout l && $umoci new --image l:x && $umoci insert"
+row "dash-build zstd" "$out/l" "'$program' layer '$tree' -o oci:$out/l:x"
+row "floor zstd -3 -T2" "$out/b" "set -o pipefail; $floor zstd -q -3 -T2 | tee '$out/b' | sha256sum"
+row "dash-build gzip" "$out/l" "'$program' layer '$tree' --compression gzip -o oci:$out/l:x"
+row "umoci insert, gzip" "$out/l" "$insert --image l:x '$tree' /"
+if $umoci insert --help | grep -q -- --compress; then
+  row "umoci insert, zstd" "$out/l" "$insert --compress=zstd --image l:x '$tree' /"
+fi
+if command -v "$crane" >/dev/null; then # takes a tar; level 1 of gzip
+  row "crane append, gzip -1" "$out/c.tar" \
+    "tar --sort=name --numeric-owner -C '$tree' -cf '$out/t' . && '$crane' append --oci-empty-base -f '$out/t' -t 127.0.0.1/x:x -o '$out/c.tar'"
+fi
+if command -v buildah >/dev/null; then
+  store="buildah --root $lab/containers/root --runroot $lab/containers/run --storage-driver overlay"
+  row "buildah copy, commit, gzip" "$out/l" \
+    "c=\$($store from scratch) && $store copy -q \$c '$tree' / && $store commit -q --disable-compression=false --rm \$c oci:$out/l:x"
+fi
+(IFS=,; echo "[${rows[*]}]") >"$lab/layer.json"
+big=$lab/big
+if [ ! -e "$big/file" ]; then # half of it does not compress
+  mkdir -p "$big" && head -c 2G /dev/urandom >"$big/part" && head -c 2G /dev/zero >>"$big/part" && mv "$big/part" "$big/file"
+fi
+printf '[{"name": "dash-build zstd, 4 GiB file", "before": "%s", "command": "%s", "size": "%s"},
+ {"name": "dash-build gzip, 4 GiB file", "before": "%s", "command": "%s", "size": "%s"}]' \
+  "$clean" "'$program' layer '$big' -o oci:$out/l:x" "$out/l" \
+  "$clean" "'$program' layer '$big' --compression gzip -o oci:$out/l:x" "$out/l" >"$lab/big.json"
+
 echo "tree: $(du -sm --apparent-size "$tree" | cut -f1) MB, $(find "$tree" | wc -l) entries; $($umoci --version); $(nproc) cores"
 python3 "$root/benchmarks/measure.py" "$lab/layer.json" -n "${1:-5}"
-rm -rf "$out"
+python3 "$root/benchmarks/measure.py" "$lab/big.json" -n 1
+rm -rf "$out" "$lab/containers"

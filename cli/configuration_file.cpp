@@ -52,6 +52,14 @@ std::string text_of(const Setting& setting, const toml::node& node, const std::s
       if (const auto value = node.value_exact<std::int64_t>()) return std::to_string(*value);
       wanted = "a whole number without quotes";
       break;
+    case SettingType::words:
+      wanted = "an array of strings in quotes";
+      if (const auto* array = node.as_array(); array != nullptr && array->is_homogeneous<std::string>()) {
+        std::vector<std::string> words;
+        for (const auto& word : *array) words.push_back(word.value_exact<std::string>().value());
+        return join(words, " ");
+      }
+      break;
     case SettingType::path:
     case SettingType::text:
     case SettingType::choice:

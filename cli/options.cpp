@@ -38,12 +38,7 @@ void add_app(SettingOptions& settings, CLI::App& command, AppOptions& options) {
       ->allow_extra_args(false);
   settings.add(command, "index_strategy", options.index_strategy);
   settings.add(command, "compile_bytecode", options.compile_bytecode);
-  command
-      .add_option(
-          "--python-runtime", options.python_runtimes,
-          "Archive of a Python for runtime.txt (python-build-standalone, install_only); may be repeated")
-      ->type_name("VERSION=URL#sha256=HEX")
-      ->allow_extra_args(false);
+  settings.add(command, "python_runtimes", options.python_runtimes);
   settings.add(command, "uv", options.uv);
 }
 
@@ -234,6 +229,7 @@ class CommandLine {
     settings_.add(command, "compression", unused_.app.compression);
     settings_.add(command, "index_strategy", unused_.app.index_strategy);
     settings_.add(command, "compile_bytecode", unused_.app.compile_bytecode);
+    settings_.add(command, "python_runtimes", unused_.app.python_runtimes);
     settings_.add(command, "uv", unused_.app.uv);
   }
 

@@ -27,6 +27,12 @@ void SettingOptions::add(CLI::App& command, std::string_view name, fs::path& tar
 void SettingOptions::add(CLI::App& command, std::string_view name, std::string& target) {
   bind(command, name, [&target](const std::string& text) { target = text; });
 }
+void SettingOptions::add(CLI::App& command, std::string_view name, std::vector<std::string>& target) {
+  bind(command, name, [&target](const std::string& text) {
+    const auto words = split_words(text);
+    target.assign(words.begin(), words.end());
+  });
+}
 void SettingOptions::add(CLI::App& command, std::string_view name, unsigned& target) {
   bind(command, name,
        [&target](const std::string& text) { target = static_cast<unsigned>(parse_uint(text).value()); });
@@ -75,8 +81,14 @@ void SettingOptions::bind(CLI::App& command, std::string_view name, Assign assig
         help_text(bound));
     return;
   }
-  auto* option = command.add_option_function<std::string>(
-      flag, [take, flag](const std::string& text) { take(text, flag); }, help_text(bound));
+  auto* option =
+      bound.type == SettingType::words
+          ? command.add_option_function<std::vector<std::string>>(
+                flag, [take, flag](const std::vector<std::string>& words) { take(join(words, " "), flag); },
+                help_text(bound))
+          : command.add_option_function<std::string>(
+                flag, [take, flag](const std::string& text) { take(text, flag); }, help_text(bound));
+  if (bound.type == SettingType::words) option->allow_extra_args(false);
   option->type_name(std::string(bound.value))->option_text(std::string(bound.value));
 }
 

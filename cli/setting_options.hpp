@@ -27,6 +27,7 @@ class SettingOptions {
   // `target` keeps its value when nobody sets one, and must outlive the parsing.
   void add(CLI::App& command, std::string_view name, fs::path& target);
   void add(CLI::App& command, std::string_view name, std::string& target);
+  void add(CLI::App& command, std::string_view name, std::vector<std::string>& target);
   void add(CLI::App& command, std::string_view name, unsigned& target);
   void add(CLI::App& command, std::string_view name, bool& target);
   void add(CLI::App& command, std::string_view name, Progress& target);

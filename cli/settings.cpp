@@ -14,6 +14,7 @@ namespace {
 
 constexpr auto kPath = SettingType::path;
 constexpr auto kText = SettingType::text;
+constexpr auto kWords = SettingType::words;
 constexpr auto kNumber = SettingType::number;
 constexpr auto kBoolean = SettingType::boolean;
 constexpr auto kChoice = SettingType::choice;
@@ -32,6 +33,9 @@ constexpr std::array kSettings = {
             "Worker threads"},
     Setting{"progress", "DASH_BUILD_PROGRESS", "--progress", kChoice, "auto|tty|plain|json|quiet", "auto",
             "How a running build is shown"},
+    Setting{"python_runtimes", "DASH_BUILD_PYTHON_RUNTIMES", "--python-runtime", kWords,
+            "VERSION=URL#sha256=HEX", "none",
+            "Archives of Pythons for runtime.txt (python-build-standalone, install_only)"},
     Setting{"uv", "DASH_BUILD_UV", "--uv", kPath, "FILE", "the pinned one, fetched once",
             "Use this uv program"},
     Setting{"index_strategy", "DASH_BUILD_INDEX_STRATEGY", "--index-strategy", kChoice,
@@ -51,6 +55,8 @@ std::string_view type_name(SettingType type) {
       return "whole number";
     case SettingType::boolean:
       return "boolean";
+    case SettingType::words:
+      return "array of texts";
     case SettingType::text:
     case SettingType::choice:
     case SettingType::compression:
@@ -114,6 +120,7 @@ std::string check_setting(const Setting& setting, std::string_view text, std::st
       break;
     case SettingType::path:
     case SettingType::text:
+    case SettingType::words:
       break;
   }
   return std::string(text);

@@ -13,7 +13,9 @@
 
 namespace dash::cli {
 
-enum class SettingType { path, text, number, boolean, choice, compression };
+// `words` are several texts without blanks: an array in files, separated by blanks in variables, an option
+// that may be repeated.
+enum class SettingType { path, text, words, number, boolean, choice, compression };
 
 struct Setting {
   std::string_view name;      // key in a configuration file
@@ -31,7 +33,7 @@ std::span<const Setting> all_settings();
 const Setting& setting(std::string_view name);
 
 struct SettingValue {
-  std::string text;    // "true" or "false" for booleans
+  std::string text;    // "true" or "false" for booleans; words with one blank between them
   std::string origin;  // "/etc/dash-build/config.toml:3", "DASH_BUILD_HOME" or "--home"
 };
 // Values by the setting's name; what nobody sets is absent.

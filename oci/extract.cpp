@@ -185,10 +185,10 @@ class Extractor {
         add_hard_link(name, entry);
         break;
       case EntryType::char_device:
-        add_node(name, entry, S_IFCHR);
+        add_node(name, entry, overlay_ ? S_IFREG : S_IFCHR);
         break;
       case EntryType::block_device:
-        add_node(name, entry, S_IFBLK);
+        add_node(name, entry, overlay_ ? S_IFREG : S_IFBLK);
         break;
       case EntryType::fifo:
         add_node(name, entry, S_IFIFO);
@@ -299,7 +299,7 @@ class Extractor {
   void add_node(const std::string& name, const ArchiveEntry& entry, mode_t type) {
     place(name, [&] {
       return ::mknodat(at(), name.c_str(), type | 0600,
-                       type == S_IFIFO ? 0 : makedev(entry.device_major, entry.device_minor));
+                       S_ISCHR(type) || S_ISBLK(type) ? makedev(entry.device_major, entry.device_minor) : 0);
     });
     finish_node(name, entry);
     // Safe to go by name: it was made just now and is no symbolic link.

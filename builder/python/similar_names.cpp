@@ -135,23 +135,6 @@ constexpr std::array<std::string_view, 82> kCommon = {"aiohttp",
                                                       "vaex",
                                                       "xgboost"};
 
-// Insertions, deletions, replacements and swaps of neighbours that make one text of the other.
-std::size_t distance(std::string_view a, std::string_view b) {
-  std::vector<std::size_t> before(b.size() + 1), last(b.size() + 1), now(b.size() + 1);
-  for (std::size_t j = 0; j <= b.size(); ++j) last[j] = j;
-  for (std::size_t i = 1; i <= a.size(); ++i) {
-    now[0] = i;
-    for (std::size_t j = 1; j <= b.size(); ++j) {
-      now[j] = std::min({last[j] + 1, now[j - 1] + 1, last[j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1)});
-      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
-        now[j] = std::min(now[j], before[j - 2] + 1);
-    }
-    before.swap(last);
-    last.swap(now);
-  }
-  return last[b.size()];
-}
-
 constexpr std::size_t kMaxName = 64;  // longer ones are not compared
 
 }  // namespace
@@ -164,12 +147,12 @@ std::string advice_for_name(std::string_view name, const std::vector<std::string
   if (imported != kImported.end()) return concat("the package is called ", imported->second);
   if (name.size() > kMaxName) return {};
   std::string_view best;
-  std::size_t best_distance = name.size() < 5 ? 2 : 3;  // not that far
+  std::size_t limit = name.size() < 5 ? 1 : 2;
   const auto consider = [&](std::string_view other) {
     if (other.size() > kMaxName || other == name) return;
-    if (const auto d = distance(name, other); d < best_distance) {
+    if (const auto distance = edit_distance(name, other, limit); distance <= limit) {
       best = other;
-      best_distance = d;
+      limit = distance - 1;  // 0 only for the name itself, which is left out above
     }
   };
   for (const auto other : kCommon) consider(other);

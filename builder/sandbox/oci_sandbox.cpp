@@ -199,8 +199,8 @@ class Mounter {
     if (!secrets_.empty() && !write_secrets()) return kStepSecrets;
     if (::chdir(base_.c_str()) != 0) return kStepOverlay;
     // "volatile" (Linux 5.10) skips every sync of the upper directory.
-    if (::mount("overlay", "root", "overlay", MS_NODEV, volatile_.c_str()) != 0 &&
-        (errno != EINVAL || ::mount("overlay", "root", "overlay", MS_NODEV, options_.c_str()) != 0))
+    if (::mount("overlay", "root", "overlay", 0, volatile_.c_str()) != 0 &&
+        (errno != EINVAL || ::mount("overlay", "root", "overlay", 0, options_.c_str()) != 0))
       return kStepOverlay;
     return ::chdir("/") == 0 ? nullptr : kStepOverlay;
   }

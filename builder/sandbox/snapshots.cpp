@@ -17,10 +17,13 @@ namespace dash::builder {
 
 namespace {
 
-// Names the run of the kernel: data that was written in this run is read back as it was written, whether it
-// has reached the disk or not.
-std::string boot_id() {
-  return std::string(trim(read_file("/proc/sys/kernel/random/boot_id")));
+// Changes when layers are unpacked otherwise.
+constexpr std::string_view kFormat = "2";
+
+// Names the format and the run of the kernel: data that was written in this run is read back as it was
+// written, whether it has reached the disk or not.
+std::string marker() {
+  return concat(kFormat, ' ', trim(read_file("/proc/sys/kernel/random/boot_id")));
 }
 
 fs::path marker_of(const fs::path& tree) {
@@ -31,15 +34,15 @@ fs::path marker_of(const fs::path& tree) {
 std::optional<fs::path> if_usable(const fs::path& tree) {
   boost::system::error_code ignored;
   if (!fs::is_directory(tree, ignored)) return std::nullopt;
-  const auto marker = read_file_if_exists(marker_of(tree));
-  return marker && trim(*marker) == boot_id() ? std::optional(tree) : std::nullopt;
+  const auto found = read_file_if_exists(marker_of(tree));
+  return found && trim(*found) == marker() ? std::optional(tree) : std::nullopt;
 }
 
 // Renames a finished tree into place. Syncing thousands of files costs more than unpacking them; instead the
 // tree is marked with the run of the kernel that made it and is made anew after a restart.
 void publish(const fs::path& tree, const fs::path& destination) {
   remove_tree(destination);  // of an earlier run of the kernel
-  write_file_atomic(marker_of(destination), boot_id() + '\n');
+  write_file_atomic(marker_of(destination), marker() + '\n');
   if (::rename(tree.c_str(), destination.c_str()) != 0)
     throw system_error(concat("cannot move ", tree.string(), " to ", destination.string()), errno);
 }

@@ -38,6 +38,10 @@ def run(*words, check=True, env=None, timeout=900, **options):
     return result
 
 
+# Where an error of the command line has no hint of its own.
+USAGE_HINT = "hint: 'dash-build COMMAND --help' shows what the command takes\n"
+
+
 class Case(unittest.TestCase):
     """A test with a scratch directory, and the program."""
 

@@ -116,11 +116,9 @@ class BadBaseTest(Case):
         self.build(self.make_app(FILES, "first"))  # makes the default base
         base = f"oci:{self.scratch}/with-device:x"
         self.dash("layer", tree, "--base", "dash-build/base:bookworm", "-o", base)
-        script = '{"predeploy": "test -c /memory && head -c 1 /memory"}'
+        script = '{"predeploy": "test -f /memory && test ! -s /memory"}'
         app = self.make_app({**FILES, "app.json": script}, "second")
-        result = self.dash("build", app, "-t", self.tag, "--base", base, check=False)
-        self.assertEqual(result.returncode, 4, result.stderr)
-        self.assertIn("/memory' for reading: Permission denied", result.stderr)
+        self.dash("build", app, "-t", self.tag, "--base", base)
 
     def test_decompression_bomb(self):
         layout = self.layout(entry("x", content=b"x"), packed=gzip.compress(bytes(1 << 20), 9) * 40_000)

@@ -7,7 +7,7 @@ import tarfile
 import time
 import unittest
 
-from support import SHARED_STORE, Case, layers
+from support import Case, SHARED_STORE, USAGE_HINT, layers
 
 
 class SecretTest(Case):
@@ -104,7 +104,7 @@ class SecretTest(Case):
             "hint: check src= of the --secret\n",
         )
         result = self.dash("build", app, "--secret", f"id=a,src={self.file}", "--secret", f"id=a,src={self.file}", check=False)
-        self.assertEqual((result.returncode, result.stderr), (2, "error: two secrets have the id 'a'\n"))
+        self.assertEqual((result.returncode, result.stderr), (2, "error: two secrets have the id 'a'\n" + USAGE_HINT))
 
 
 if __name__ == "__main__":

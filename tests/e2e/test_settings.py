@@ -4,7 +4,7 @@ import os
 import subprocess
 import unittest
 
-from support import PROGRAM, ROOT, Case, run
+from support import Case, PROGRAM, ROOT, USAGE_HINT, run
 
 # Nothing of this machine's own settings.
 CLEAN = {name: "" for name in os.environ if name.startswith("DASH_BUILD_")}
@@ -85,8 +85,16 @@ class SettingsTest(Case):
         self.file.write_text('progress = "fast"')
         self.assertEqual(
             self.config(check=False).stderr,
-            f"error: {self.file}:1:12: progress is 'fast', not one of auto, tty, plain, json, quiet\n",
+            f"error: {self.file}:1:12: progress is 'fast', not one of auto, tty, plain, json, quiet\n"
+            "hint: mend what is named above, then run the command again\n",
         )
+        self.file.write_text('python_runtimes = "3.12=/x"')
+        self.assertEqual(
+            self.config(check=False).stderr,
+            f"error: {self.file}:1:19: python_runtimes is a string\nhint: it must be an array of strings in quotes\n",
+        )
+        self.file.write_text('python_runtimes = ["3.12=/x", "3.9=/y"]')
+        self.assertIn("3.12=/x 3.9=/y", self.config().stdout)
         self.file.write_text('compression = "lzma"')
         result = self.config(check=False)
         self.assertEqual((result.returncode, result.stderr.splitlines()[1]), (3, f"  while reading {self.file}:1:15: compression"))
@@ -94,12 +102,12 @@ class SettingsTest(Case):
     def test_wrong_environment_and_options(self):
         result = self.config(env={"DASH_BUILD_THREADS": "many"}, check=False)
         self.assertEqual((result.returncode, result.stderr),
-                         (2, "error: DASH_BUILD_THREADS is 'many', not a whole number from 0 to 1024\n"))
+                         (2, "error: DASH_BUILD_THREADS is 'many', not a whole number from 0 to 1024\n" + USAGE_HINT))
         result = self.config("--threads", "-1", check=False)
         self.assertEqual(result.returncode, 2)
         result = self.config("--index-strategy", "best", check=False)
         self.assertEqual(
-            result.stderr, "error: --index-strategy is 'best', not one of first-index, unsafe-best-match\n"
+            result.stderr, "error: --index-strategy is 'best', not one of first-index, unsafe-best-match\n" + USAGE_HINT
         )
 
     def test_a_wrong_file_leaves_help(self):

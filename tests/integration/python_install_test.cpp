@@ -171,7 +171,7 @@ TEST_CASE("failures of the resolver are explained", "[python]") {
   const auto conflict = failure("dash==2.0\nflask==0.5\n");
   CHECK(conflict.first == ErrorCode::invalid_input);
   CHECK(contains(conflict.second, "flask==0.5 (requirements.txt:2)"));
-  CHECK(contains(conflict.second, "dash (requirements.txt:1) needs flask>="));
+  CHECK(contains(conflict.second, "(requirements.txt:1) needs flask>="));
   const auto line = failure("dash==1.x\n");
   CHECK(line.first == ErrorCode::invalid_input);
   CHECK(line.second == "requirements.txt:1: dash==1.x is not a requirement that can be read");

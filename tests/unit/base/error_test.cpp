@@ -18,7 +18,9 @@ TEST_CASE("errors are rendered the same way always") {
         "error: pip failed\n  while building app\n  while installing packages\n  last output:\n    | line "
         "1\n    | line "
         "2\nhint: look there\n");
-  CHECK(render(Error(ErrorCode::usage, "x")) == "error: x\n");
+  CHECK(render(Error(ErrorCode::usage, "x")) ==
+        "error: x\nhint: 'dash-build COMMAND --help' shows what the command takes\n");
+  CHECK(render(Error(ErrorCode::canceled, "stopped")) == "error: stopped\n");
 }
 
 TEST_CASE("context is added while an error unwinds, and only to errors") {

@@ -493,6 +493,12 @@ TEST_CASE("overlay mode says the same to overlayfs") {
     CHECK(box.stat("d").st_mode == (S_IFDIR | 0700U));
     CHECK(box.stat("d").st_mtime == 5);
   }
+  SECTION("devices are empty files") {
+    box.overlay(RawTar().add({.name = "zero", .type = '3', .mode = 0666}).add({.name = "pipe", .type = '6'}));
+    CHECK(box.stat("zero").st_mode == (S_IFREG | 0666U));
+    CHECK(box.stat("zero").st_size == 0);
+    CHECK(S_ISFIFO(box.stat("pipe").st_mode));
+  }
   SECTION("a file of the same layer wins") {
     box.overlay(RawTar().file("a", "1").file(".wh.a", "").file(".wh.b", "").file("b", "2"));
     CHECK(box.text("a") == "1");
