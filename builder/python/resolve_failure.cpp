@@ -269,12 +269,22 @@ class Explainer {
     return end == std::string_view::npos ? std::string_view() : text.substr(start + 1, end - start - 1);
   }
 
+  // The first URL between '…'; empty: there is none.
+  static std::string_view quoted_url(std::string_view text) {
+    const auto scheme = text.find("://");
+    if (scheme == std::string_view::npos) return {};
+    const auto start = text.rfind('\'', scheme);
+    const auto end = text.find('\'', scheme);
+    if (start == std::string_view::npos || end == std::string_view::npos) return {};
+    return text.substr(start + 1, end - start - 1);
+  }
+
   std::optional<Error> repository() const {
     const auto sign = std::ranges::find(uv_.parts, "Git operation failed");
     if (sign == uv_.parts.end()) return std::nullopt;
     // "`git fetch … 'URL' 'REFS'`"; before that "Failed to download and build `NAME @ git+URL`".
-    auto url = between(uv_.parts.back(), '\'');
-    if (!contains(url, "://")) {
+    auto url = quoted_url(uv_.parts.back());
+    if (url.empty()) {
       const auto spec = between(uv_.parts.front(), '`');
       const auto scheme = spec.find("git+");
       url = scheme == std::string_view::npos ? std::string_view() : spec.substr(scheme + 4);
