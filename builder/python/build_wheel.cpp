@@ -29,6 +29,10 @@ std::string project_name(const WheelSource& source) {
   return source.version.empty() ? source.name : concat(source.name, '-', source.version);
 }
 
+std::string title(const WheelSource& source) {
+  return source.version.empty() ? source.name : concat(source.name, "==", source.version);
+}
+
 Sha256 project_digest(const Workbench& bench, const BuildContext& context, const std::string& directory) {
   const AppDirectory app(context.app_directory);
   return SourceTree::scan_below(app, directory, context.ignore, bench.stop)
@@ -103,12 +107,8 @@ class WheelBuild {
     const SandboxResult result = run_in_toolchain(std::move(command), errors);
     const fs::path wheel = find_wheel(work_.path() / "out");
     if (result.exit_code != 0 || wheel.empty())
-      throw Error(ErrorCode::step_failed, concat("building ", project_name(source_), " failed"))
-          .with_output(result.tail)
-          .with_hint(
-              "The output says what is missing. Libraries and headers go into apt-packages (for example "
-              "libpq-dev); a "
-              "version with a wheel for this interpreter needs no build.");
+      throw build_failure(source_.place, title(source_), read_uv_errors(result.tail).text,
+                          versions_with_wheel());
     return wheel;
   }
 
@@ -121,12 +121,14 @@ class WheelBuild {
       command.mounts.push_back({repository, repository.string(), SandboxMount::Access::read_only});
     std::string errors;
     const SandboxResult result = run_in_toolchain(std::move(command), errors);
+    const std::string output = without_credentials(result.tail);
     if (result.exit_code != 0)
-      throw Error(ErrorCode::unavailable, concat("cannot get ", source_.name, " from ",
-                                                 redact_url(vcs.url.empty() ? vcs.path : vcs.url)))
-          .with_output(without_credentials(result.tail))
-          .with_hint(
-              "Check that the repository and the revision exist and can be read without a password prompt.");
+      throw git_failure(source_.place, vcs.url.empty() ? vcs.path : vcs.url, output, output);
+  }
+
+  std::vector<std::string> versions_with_wheel() const {
+    if (source_.from != WheelSource::From::index || !context_.versions_with_wheel) return {};
+    return context_.versions_with_wheel(source_.name);
   }
 
   SandboxResult run_in_toolchain(SandboxCommand command, std::string& errors) {

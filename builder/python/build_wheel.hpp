@@ -34,6 +34,8 @@ struct BuildContext {
   HashPins pins;
   std::vector<fs::path> repositories;  // on the host, seen under their own names
   Toolchain toolchain;
+  // The newest versions of a package that have a wheel, newest first; asks the index. Empty: nothing to say.
+  std::function<std::vector<std::string>(const std::string& name)> versions_with_wheel;
 };
 
 // What a wheel is built from. One of `archive`, `directory` and `vcs` is set.
@@ -45,12 +47,14 @@ struct WheelSource {
   std::string directory;         // a project of the app, relative to it ("." for the app itself)
   std::optional<LockedVcs> vcs;  // a repository
   std::string subdirectory;      // of the project in it
+  std::string place;             // of the line that asks for it, "requirements.txt:3"; empty: none does
+  enum class From { index, elsewhere } from = From::elsewhere;
 };
 
 // A wheel for the source: from store.packages()/built when source, interpreter, layers and toolchain are the
 // same as before, else built. Sources are always at the same path and times and debug information are left
 // out, so that the same source gives the same files wherever the project's own build allows it.
-// Error(step_failed) with the build's last output and a hint when the build fails.
+// Error as of build_failure and git_failure when it cannot be had or does not build.
 fs::path build_wheel(const Workbench& bench, const BuildContext& context, const WheelSource& source);
 
 }  // namespace dash::builder

@@ -192,6 +192,8 @@ class Collector {
     WheelSource source;
     source.name = package.name;
     source.version = package.version;
+    source.place = context_.pins.place(package);
+    if (package.sdist && item.file == &*package.sdist) source.from = WheelSource::From::index;
     source.vcs = package.vcs;
     if (package.vcs) source.subdirectory = package.vcs->subdirectory;
     if (package.directory) {

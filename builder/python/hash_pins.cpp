@@ -104,6 +104,11 @@ const HashPins::Pins* HashPins::find(const LockedPackage& package) const {
   return found == pins_.end() ? nullptr : &found->second;
 }
 
+std::string HashPins::place(const LockedPackage& package) const {
+  const auto* pins = find(package);
+  return pins == nullptr ? "" : pins->place;
+}
+
 void HashPins::require(const LockedPackage& package) const {
   const auto* pins = find(package);
   const auto because = concat("hashes are obligatory since ", obligatory_, " asks for one");

@@ -19,6 +19,9 @@ class HashPins {
   // several lines for a package allow the hashes that all of those with hashes have.
   HashPins(const std::vector<RequirementLine>& lines, std::string obligatory);
 
+  // Of the line for the package ("requirements.txt:3"); empty: there is none.
+  std::string place(const LockedPackage& package) const;
+
   // Takes files that certainly have another hash out of the lock, as long as others are left. Where hashes
   // are obligatory, a package without one, without an exact version, or from a directory or repository is
   // Error(invalid_input) that names its line; `exempt` is a package that nobody asked for.

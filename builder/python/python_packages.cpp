@@ -137,6 +137,10 @@ PythonLayerResult install_python_packages(const Workbench& bench, const PythonRe
   context.pins = hash_pins(request.requirements, context.settings);
   context.repositories = request.requirements.repositories;
 
+  context.versions_with_wheel = [&](const std::string& name) {
+    return versions_with_wheel(bench, resolve_request(request, context), name);
+  };
+
   PythonLayerResult result;
   result.interpreter = context.interpreter;
   result.lock = resolve_requirements(bench, request, context);

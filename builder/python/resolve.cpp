@@ -68,6 +68,24 @@ class Resolver {
     return Lock::parse(read_file(lock), kDirectory);
   }
 
+  // Asks again for the package alone, each time for an older version.
+  std::vector<std::string> versions(const std::string& name, ResolveFailure::Choice choice) {
+    std::vector<std::string> out;
+    while (out.size() < kOfferedVersions) {
+      std::string lines = concat(name, out.empty() ? "" : concat('<', out.back()), '\n');
+      if (choice == ResolveFailure::Choice::wheels) lines += concat("--only-binary ", name, '\n');
+      write_file_atomic(work_.path() / "resolve/question.txt", lines);
+      const Attempt attempt = run_uv("question.txt", {}, [](std::string_view) {});
+      const auto answer = concat('\n', name, "==");
+      const auto output = '\n' + attempt.output;
+      const auto at = output.find(answer);
+      if (attempt.exit_code != 0 || at == std::string::npos) break;
+      const auto rest = std::string_view(output).substr(at + answer.size());
+      out.emplace_back(rest.substr(0, rest.find_first_of(" ;\n")));
+    }
+    return out;
+  }
+
  private:
   void copy_local_sources() {
     const AppDirectory app(request_.app_directory);
@@ -163,24 +181,6 @@ class Resolver {
     return explain(out);
   }
 
-  // Asks again for the package alone, each time for an older version.
-  std::vector<std::string> versions(const std::string& name, ResolveFailure::Choice choice) {
-    std::vector<std::string> out;
-    while (out.size() < kOfferedVersions) {
-      std::string lines = concat(name, out.empty() ? "" : concat('<', out.back()), '\n');
-      if (choice == ResolveFailure::Choice::wheels) lines += concat("--only-binary ", name, '\n');
-      write_file_atomic(work_.path() / "resolve/question.txt", lines);
-      const Attempt attempt = run_uv("question.txt", {}, [](std::string_view) {});
-      const auto answer = concat('\n', name, "==");
-      const auto output = '\n' + attempt.output;
-      const auto at = output.find(answer);
-      if (attempt.exit_code != 0 || at == std::string::npos) break;
-      const auto rest = std::string_view(output).substr(at + answer.size());
-      out.emplace_back(rest.substr(0, rest.find_first_of(" ;\n")));
-    }
-    return out;
-  }
-
   static constexpr std::size_t kMaxOutput = std::size_t{64} * 1024;
 
   const Workbench& bench_;
@@ -193,6 +193,11 @@ class Resolver {
 
 Lock resolve(const Workbench& bench, const ResolveRequest& request) {
   return Resolver(bench, request).run();
+}
+
+std::vector<std::string> versions_with_wheel(const Workbench& bench, const ResolveRequest& request,
+                                             const std::string& name) {
+  return Resolver(bench, request).versions(name, ResolveFailure::Choice::wheels);
 }
 
 }  // namespace dash::builder

@@ -40,4 +40,9 @@ struct ResolveRequest {
 // build), unavailable or denied (network, credentials), each with the place of the requirement and a hint.
 Lock resolve(const Workbench& bench, const ResolveRequest& request);
 
+// The newest versions of a package that have a wheel for the request's interpreter, newest first, a handful;
+// empty when there are none or the index does not answer. Runs uv once for each.
+std::vector<std::string> versions_with_wheel(const Workbench& bench, const ResolveRequest& request,
+                                             const std::string& name);
+
 }  // namespace dash::builder

@@ -1,3 +1,6 @@
+// The sentences are read in the wording of the pinned uv (uv_release.hpp), which is no interface: who moves
+// the pin runs tests/e2e/test_requirements.py. What is not recognised falls through to `contradiction` or
+// `other`, which show uv's text.
 #include "builder/python/resolve_failure.hpp"
 
 #include "base/text.hpp"
@@ -41,6 +44,10 @@ std::string without_blanks(std::string_view text) {
   return out;
 }
 
+std::string_view first_line(std::string_view text) {
+  return text.substr(0, text.find('\n'));
+}
+
 // What one package, or the app, asks of another: "beta" (of any version) needs "alpha<2".
 struct Demand {
   std::string_view by;  // empty: the app
@@ -50,11 +57,19 @@ struct Demand {
 class Explainer {
  public:
   explicit Explainer(const ResolveFailure& failure)
-      : failure_(failure), words_(words_of(failure.errors)), python_(failure.interpreter.minor_version()) {}
+      : failure_(failure),
+        uv_(read_uv_errors(failure.errors)),
+        words_(words_of(failure.errors)),
+        python_(failure.interpreter.minor_version()) {}
 
   Error run() const {
     if (auto error = transfer()) return std::move(*error);
-    if (!contains(failure_.errors, "No solution found")) return bad_line_or_other();
+    if (!contains(failure_.errors, "No solution found")) {
+      if (auto error = bad_line()) return std::move(*error);
+      if (auto error = repository()) return std::move(*error);
+      if (auto error = build()) return std::move(*error);
+      return other();
+    }
     if (auto error = unknown_package()) return std::move(*error);
     if (auto error = wrong_python()) return std::move(*error);
     if (auto error = no_wheel()) return std::move(*error);
@@ -68,16 +83,11 @@ class Explainer {
     return Error(code, std::move(message)).with_output(explanation()).with_hint(std::move(hint));
   }
 
-  // Without uv's hints, which name options that nobody can give here.
   std::string explanation() const {
-    std::string out;
-    for (const auto line : split_lines(failure_.errors)) {
-      if (line.starts_with("hint: ")) break;
-      auto text = trim(line);
-      if (text.starts_with("error: ") || text.starts_with("cause: ")) text.remove_prefix(7);
-      if (!text.empty() && text != "No solution found when resolving dependencies") out += concat(text, '\n');
-    }
-    return out;
+    if (uv_.parts.empty()) return std::string(uv_.text);
+    auto parts = uv_.parts;
+    std::erase(parts, "No solution found when resolving dependencies");
+    return join(parts, "\n");
   }
 
   // The lines that ask for the package, as "requirements.txt:3"; those with exactly this text if there are
@@ -197,9 +207,7 @@ class Explainer {
     url = trim(url.substr(0, url.find('\n')));
     while (!url.empty() && (url.front() == '`' || url.front() == '"')) url.remove_prefix(1);
     const auto host = host_of(url);
-    std::string cause;  // the last one is the closest to the truth
-    for (const auto line : split_lines(text))
-      if (const auto content = trim(line); content.starts_with("cause: ")) cause = content.substr(7);
+    std::string cause(first_line(uv_.parts.empty() ? std::string_view() : uv_.parts.back()));
     if (const auto link = cause.find(" for url ("); link != std::string::npos) cause.resize(link);
     if (contains(text, "401 Unauthorized") || contains(text, "403 Forbidden")) return refused(host, cause);
     return make(ErrorCode::unavailable, concat("the package index at ", host, " cannot be reached: ", cause),
@@ -231,24 +239,129 @@ class Explainer {
     return std::nullopt;
   }
 
-  Error bad_line_or_other() const {
-    // "Couldn't parse requirement in `…` at position 12": the lines are as uv was given them.
+  // "Couldn't parse requirement in `…` at position 12": the lines are as uv was given them.
+  std::optional<Error> bad_line() const {
     constexpr std::string_view kPosition = " at position ";
     const auto at = failure_.errors.find(kPosition);
-    if (at != std::string::npos && contains(failure_.errors, "parse requirement")) {
-      const auto digits = std::string_view(failure_.errors).substr(at + kPosition.size());
-      const auto position = parse_uint(digits.substr(0, digits.find_first_not_of("0123456789")));
-      std::size_t end = 0;
-      for (const auto& line : failure_.lines) {
-        end += line.text.size() + 1;
-        if (position && *position < end)
-          return make(
-              ErrorCode::invalid_input,
-              concat(line.place, ": ", redact_url(line.text), " is not a requirement that can be read"),
-              "A requirement reads like \"pandas==2.2.3\" or \"dash>=2,<3\".");
-      }
+    if (at == std::string::npos || !contains(failure_.errors, "parse requirement")) return std::nullopt;
+    const auto digits = std::string_view(failure_.errors).substr(at + kPosition.size());
+    const auto position = parse_uint(digits.substr(0, digits.find_first_not_of("0123456789")));
+    const auto role = contains(first_line(failure_.errors), "constraints.txt")
+                          ? RequirementLine::Role::constrain
+                          : RequirementLine::Role::install;
+    std::size_t end = 0;
+    for (const auto& line : failure_.lines) {
+      if (line.role != role) continue;
+      end += line.text.size() + 1;
+      if (position && *position < end)
+        return make(ErrorCode::invalid_input,
+                    concat(line.place, ": ", redact_url(line.text), " is not a requirement that can be read"),
+                    "A requirement reads like \"pandas==2.2.3\" or \"dash>=2,<3\".");
     }
-    return uv_failure("cannot resolve the Python requirements", failure_.errors);
+    return std::nullopt;
+  }
+
+  // The first text between two of `quote`; empty: there is none.
+  static std::string_view between(std::string_view text, char quote) {
+    const auto start = text.find(quote);
+    if (start == std::string_view::npos) return {};
+    const auto end = text.find(quote, start + 1);
+    return end == std::string_view::npos ? std::string_view() : text.substr(start + 1, end - start - 1);
+  }
+
+  // The first URL between '…'; empty: there is none.
+  static std::string_view quoted_url(std::string_view text) {
+    const auto scheme = text.find("://");
+    if (scheme == std::string_view::npos) return {};
+    const auto start = text.rfind('\'', scheme);
+    const auto end = text.find('\'', scheme);
+    if (start == std::string_view::npos || end == std::string_view::npos) return {};
+    return text.substr(start + 1, end - start - 1);
+  }
+
+  std::optional<Error> repository() const {
+    const auto sign = std::ranges::find(uv_.parts, "Git operation failed");
+    if (sign == uv_.parts.end()) return std::nullopt;
+    // "`git fetch … 'URL' 'REFS'`"; before that "Failed to download and build `NAME @ git+URL`".
+    auto url = quoted_url(uv_.parts.back());
+    if (url.empty()) {
+      const auto spec = between(uv_.parts.front(), '`');
+      const auto scheme = spec.find("git+");
+      url = scheme == std::string_view::npos ? std::string_view() : spec.substr(scheme + 4);
+    }
+    const auto* line = repository_line(url);
+    if (url.empty() && line != nullptr)
+      url = std::string_view(line->text).substr(line->text.find("git+") + 4);
+    return git_failure(line == nullptr ? "" : line->place, url.empty() ? "a repository" : url,
+                       uv_.parts.back(), explanation());
+  }
+
+  // The line with the URL; else the only one that names a repository.
+  const RequirementLine* repository_line(std::string_view url) const {
+    std::vector<const RequirementLine*> all;
+    for (const auto& line : failure_.lines) {
+      const auto text = without_credentials(line.text);
+      const auto at = text.find("git+");
+      if (at == std::string::npos) continue;
+      const auto target = std::string_view(text).substr(at + 4);
+      if (!url.empty() && target.starts_with(url) &&
+          (target.size() == url.size() || contains("@#; ", target.substr(url.size(), 1))))
+        return &line;
+      all.push_back(&line);
+    }
+    return all.size() == 1 ? all.front() : nullptr;
+  }
+
+  std::optional<Error> build() const {
+    const auto is_build = [](const std::string& part) {
+      return part.starts_with("Failed to build ") || part.starts_with("Failed to download and build ") ||
+             part == "The build backend returned an error";
+    };
+    const auto part = std::ranges::find_if(uv_.parts, is_build);
+    if (part == uv_.parts.end()) return std::nullopt;
+    // "bad==1.0", "bad @ file:///app/bad"; nothing for a line without a name.
+    auto package = std::string(between(*part, '`'));
+    if (package.empty()) return build_without_name();
+    std::vector<std::string> versions;
+    if (const auto at = package.find(" @ "); at != std::string::npos)
+      package.resize(at);
+    else if (failure_.versions)
+      versions = failure_.versions(name_of(package), ResolveFailure::Choice::wheels);
+    return build_failure(join(places(package), " and "), concat(package, included_by(package)), explanation(),
+                         versions);
+  }
+
+  Error build_without_name() const {
+    std::vector<const RequirementLine*> all;
+    for (const auto& line : failure_.lines)
+      if (line.name.empty()) all.push_back(&line);
+    if (all.size() != 1) return build_failure("", "a project without a name", explanation(), {});
+    return build_failure(all.front()->place, redact_url(all.front()->text), explanation(), {});
+  }
+
+  // ", which top (requirements.txt:1) needs," of "hint: `bad` (v1.0) was included because `top` (v1.0)
+  // depends on …".
+  std::string included_by(std::string_view spec) const {
+    constexpr std::string_view kChain = " was included because ";
+    const auto at = failure_.errors.find(kChain);
+    if (at == std::string::npos || !places(spec).empty()) return {};
+    const auto by = between(std::string_view(failure_.errors).substr(at + kChain.size()), '`');
+    return by.empty() ? "" : concat(", which ", with_place(by), " needs,");
+  }
+
+  // Files that are not there, bad options, …; and whatever another uv says.
+  Error other() const {
+    constexpr std::string_view kWhat = "cannot resolve the Python requirements: ";
+    if (uv_.parts.empty())
+      return make(ErrorCode::step_failed, concat(kWhat, "uv failed"),
+                  "uv ended without an explanation, as programs do that run out of memory or disk.");
+    auto message = concat(kWhat, first_line(uv_.parts.front()));
+    if (uv_.parts.size() > 1) message += concat(": ", first_line(uv_.parts.back()));
+    if (contains(uv_.text, "Hash mismatch"))
+      return make(ErrorCode::corrupt, message,
+                  "The file is not the one that the requirements name. Check where it comes from.");
+    return make(ErrorCode::invalid_input, message,
+                "Check the lines of the requirements files that the message names.");
   }
 
   std::optional<Error> unknown_package() const {
@@ -356,7 +469,7 @@ class Explainer {
           concat(pre ? "Only pre-releases match: add a line --pre, or name one of them. " : "",
                  contains(failure_.errors, "on a subsequent index")
                      ? "Another index has it, but the first index that knows the package decides, unless "
-                       "UV_INDEX_STRATEGY=unsafe-best-match is set. "
+                       "--index-strategy unsafe-best-match (or DASH_BUILD_INDEX_STRATEGY) is given. "
                      : "",
                  versions.empty() ? "Check the version and the package index."
                                   : concat("The newest versions for Python ", python_,
@@ -399,6 +512,7 @@ class Explainer {
   }
 
   const ResolveFailure& failure_;
+  UvErrors uv_;
   Words words_;
   std::string python_;
 };

@@ -1,4 +1,6 @@
 // What a failed resolution means for the author of the app: which lines are wrong, why, and what to write.
+// It reads uv's sentences in the wording of the pinned release (uv_release.hpp). With another uv (--uv
+// or a moved pin) a sentence may not be recognised: then the message is general and shows uv's text.
 #pragma once
 
 #include "base/error.hpp"
@@ -23,7 +25,7 @@ struct ResolveFailure {
 };
 
 // invalid_input for unknown packages, versions that do not exist or do not fit, and contradictions;
-// unavailable and denied for the index; otherwise as uv_failure.
+// unavailable and denied for the index and repositories; step_failed for sources that do not build.
 Error explain(const ResolveFailure& failure);
 
 }  // namespace dash::builder

@@ -15,62 +15,60 @@ constexpr const char* kCache = "/run/dash-build/uv-cache";
 constexpr const char* kNetrc = "/root/.netrc";
 constexpr std::size_t kMaxErrors = std::size_t{64} * 1024;
 
-// The parts of uv's message, "error: …" and the "cause: …" lines below it, without their labels.
-std::vector<std::string> explanation(std::string_view errors) {
-  std::vector<std::string> out;
-  for (std::string_view line : split_lines(errors)) {
-    const std::string_view text = trim(line);
-    if (text.starts_with("error: ") || text.starts_with("cause: "))
-      out.emplace_back(text.substr(7));
-    else if (text.starts_with("hint: ") || text.empty())
-      continue;
-    else if (!out.empty() && line.front() == ' ')
-      out.back() += concat('\n', text);
-  }
-  return out;
+// uv indents what belongs to a cause as far as the text behind "  cause: ".
+constexpr std::string_view kCause = "  cause: ";
+constexpr std::string_view kError = "error: ";
+
+std::string_view without_indent(std::string_view line) {
+  return line.substr(std::min({line.find_first_not_of(' '), kCause.size(), line.size()}));
 }
 
-struct Meaning {
-  std::string_view sign;  // in uv's output
+std::string_view without_end(std::string_view text) {
+  return text.substr(0, text.find_last_not_of(" \t\r\n") + 1);
+}
+
+struct GitMeaning {
+  std::string_view sign;  // in what git, or uv about git, says
   ErrorCode code;
   std::string_view hint;
 };
 
-// First match decides: the special before the general.
-constexpr Meaning kMeanings[] = {
-    {"network was disabled", ErrorCode::unavailable,
-     "The build is offline and the store does not have what is needed. Build once online with the same "
-     "store."},
-    {"401 Unauthorized", ErrorCode::denied, "Check the user name and password in the package index URL."},
-    {"403 Forbidden", ErrorCode::denied, "Check the user name and password in the package index URL."},
-    {"an authentication error", ErrorCode::denied,
-     "Check the user name and password in the package index URL."},
-    {"Hash mismatch", ErrorCode::corrupt,
-     "The file on the package index is not the one that the requirements name. Check where it comes from."},
-    {"Failed to fetch", ErrorCode::unavailable,
-     "Check the network, the proxy settings and the package index URL, then try again."},
-    {"error sending request", ErrorCode::unavailable,
-     "Check the network, the proxy settings and the package index URL, then try again."},
-    {"Git operation failed", ErrorCode::unavailable,
-     "Check the repository's URL and revision, and that this machine can reach it without a password "
-     "prompt."},
-    {"Failed to build", ErrorCode::step_failed,
-     "The package has no wheel for this interpreter and does not build. Pin a version that has one, or add "
-     "the missing "
-     "libraries to apt-packages."},
-    {"Failed to download and build", ErrorCode::step_failed,
-     "The package has no wheel for this interpreter and does not build. Pin a version that has one, or add "
-     "the missing "
-     "libraries to apt-packages."},
-    {"was not found in the package registry", ErrorCode::invalid_input,
-     "Check the spelling of the name. A package from a private index needs PIP_EXTRA_INDEX_URL."},
-    {"was not found in the provided package locations", ErrorCode::invalid_input,
-     "Add the missing package to the directory that --find-links names, or allow an index."},
-    {"No solution found", ErrorCode::invalid_input,
-     "Loosen or change the requirements that the message names, so that one set of versions fits all."},
-    {"Couldn't parse requirement", ErrorCode::invalid_input,
-     "A requirement reads like `pandas==2.2.3` or `dash>=2,<3`."},
+constexpr std::string_view kNoRevision =
+    "The repository has no such branch, tag or commit: correct what stands behind the @ of the URL.";
+constexpr std::string_view kNoAccess =
+    "The repository does not exist or needs a password. Use a token from a variable, as in "
+    "git+https://${GIT_TOKEN}@git.example/team/project.git, or add the host to ~/.netrc.";
+constexpr GitMeaning kGitMeanings[] = {
+    {"network connectivity is disabled", ErrorCode::unavailable, "Build once online with the same store."},
+    {"could not read Username", ErrorCode::denied, kNoAccess},
+    {"could not read Password", ErrorCode::denied, kNoAccess},
+    {"Authentication failed", ErrorCode::denied, kNoAccess},
+    {"returned error: 403", ErrorCode::denied, kNoAccess},
+    {"couldn't find remote ref", ErrorCode::invalid_input, kNoRevision},
+    {"not our ref", ErrorCode::invalid_input, kNoRevision},
+    {"reference is not a tree", ErrorCode::invalid_input, kNoRevision},
 };
+
+// The line that says why: git's last "fatal: …", else the last one.
+std::string reason_of_git(std::string_view text) {
+  std::string_view last;
+  std::string_view fatal;
+  for (auto line : split_lines(text)) {
+    line = trim(line);
+    if (line.empty() || line.starts_with("hint: ")) continue;
+    last = line;
+    if (line.starts_with("fatal: ")) fatal = line.substr(7);
+  }
+  if (fatal.empty()) return std::string(last);
+  // "unable to access 'URL': Could not resolve host: …"
+  if (const auto url = fatal.find("': "); fatal.starts_with("unable to access '") && url != fatal.npos)
+    fatal.remove_prefix(url + 3);
+  return std::string(fatal);
+}
+
+std::string at_place(std::string_view place) {
+  return place.empty() ? "" : concat(place, ": ");
+}
 
 void put(std::map<std::string, std::string>& environment, const char* name, std::string value) {
   environment[name] = std::move(value);
@@ -138,21 +136,56 @@ std::string without_credentials(std::string_view line) {
   return out + std::string(line);
 }
 
-Error uv_failure(std::string_view what, std::string_view errors) {
-  const std::vector<std::string> parts = explanation(errors);
-  const std::string message =
-      parts.empty() ? concat(what, ": uv failed") : concat(what, ": ", join(parts, "\n"));
-  for (const Meaning& meaning : kMeanings)
-    if (contains(errors, meaning.sign))
-      return Error(meaning.code, message).with_hint(std::string(meaning.hint));
-  if (parts.empty())
-    return Error(ErrorCode::step_failed, message)
-        .with_output(std::string(errors))
-        .with_hint("uv ended without an explanation, as programs do that run out of memory or disk.");
-  // Files that requirements name and that are not there, bad options, …
-  return Error(ErrorCode::invalid_input, message)
-      .with_output(std::string(errors))
-      .with_hint("Check the lines of the requirements files that the message names.");
+UvErrors read_uv_errors(std::string_view output) {
+  // Builds write "error: …" too; uv's own is the last one.
+  std::size_t start = std::string_view::npos;
+  std::size_t end = output.size();
+  for (const auto line : split_lines(output)) {
+    const auto at = static_cast<std::size_t>(line.data() - output.data());
+    if (line.starts_with(kError)) {
+      start = at;
+      end = output.size();
+    } else if (start != std::string_view::npos && end == output.size() && line.starts_with("hint: ")) {
+      end = at;
+    }
+  }
+  UvErrors out{{}, without_end(output.substr(0, end))};
+  if (start == std::string_view::npos) return out;
+  for (const auto line : split_lines(out.text.substr(start))) {
+    if (line.starts_with(kError))
+      out.parts.emplace_back(line.substr(kError.size()));
+    else if (line.starts_with(kCause))
+      out.parts.emplace_back(line.substr(kCause.size()));
+    else if (!trim(line).empty())
+      out.parts.back() += concat('\n', without_indent(line));
+  }
+  return out;
+}
+
+Error git_failure(std::string_view place, std::string_view url, std::string_view reason,
+                  std::string_view output) {
+  Error error(ErrorCode::unavailable,
+              concat(at_place(place), "cannot get ", redact_url(url), ": ", reason_of_git(reason)));
+  std::string_view hint =
+      "Check the network, the proxy settings and the URL of the repository, then try again.";
+  for (const auto& meaning : kGitMeanings)
+    if (contains(reason, meaning.sign)) {
+      error = Error(meaning.code, error.message());
+      hint = meaning.hint;
+      break;
+    }
+  return std::move(error).with_output(std::string(output)).with_hint(std::string(hint));
+}
+
+Error build_failure(std::string_view place, std::string_view package, std::string_view output,
+                    const std::vector<std::string>& versions) {
+  return Error(ErrorCode::step_failed, concat(at_place(place), "building ", package, " failed"))
+      .with_output(std::string(output))
+      .with_hint(concat(
+          "The output says what is missing. Libraries and headers go into apt-packages (for example "
+          "libpq-dev).",
+          versions.empty() ? ""
+                           : concat(" Versions with a wheel need no build: ", join(versions, ", "), '.')));
 }
 
 }  // namespace dash::builder

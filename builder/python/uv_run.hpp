@@ -31,9 +31,26 @@ class UvCommand {
   const UvSettings& settings_;
 };
 
-// The Error for a failed uv command: `what` and uv's own explanation. invalid_input for unknown packages,
-// conflicts and bad lines; step_failed for builds; unavailable, denied or corrupt for transfers.
-Error uv_failure(std::string_view what, std::string_view errors);
+// What uv wrote when it failed, in the wording of the pinned release (uv_release.hpp): a line "error: …",
+// then "  cause: …" lines, each with indented lines that belong to it, and "hint: …" paragraphs at the end.
+// Another uv may write otherwise: then `parts` is empty and `text` is all of it.
+struct UvErrors {
+  std::vector<std::string> parts;  // the error and its causes, outermost first, without labels
+  // Everything, with what builds wrote before, without uv's hints: they name options and files that nobody
+  // can give here. Points into what was read.
+  std::string_view text;
+};
+UvErrors read_uv_errors(std::string_view output);
+
+// The Error for a repository that cannot be had: "PLACE: cannot get URL: WHY". WHY is the telling line of
+// `reason`, what git wrote. `place` ("requirements.txt:3") may be empty, here and below. unavailable, denied
+// where it asks for a password, invalid_input where there is no such revision.
+Error git_failure(std::string_view place, std::string_view url, std::string_view reason,
+                  std::string_view output);
+
+// The Error(step_failed) for a source that does not build. `versions` of the package have a wheel.
+Error build_failure(std::string_view place, std::string_view package, std::string_view output,
+                    const std::vector<std::string>& versions);
 
 // The line with user names and passwords of URLs removed.
 std::string without_credentials(std::string_view line);

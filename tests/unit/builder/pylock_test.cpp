@@ -4,7 +4,6 @@
 #include "base/file.hpp"
 #include "base/text.hpp"
 #include "builder/python/direct_url.hpp"
-#include "builder/python/uv_run.hpp"
 #include "tests/support/tools.hpp"
 
 #include <catch2/catch.hpp>
@@ -73,36 +72,4 @@ TEST_CASE("pylock: what is wrong is said") {
         prefix + "bad file name in https://i.example/..");
   const std::string a = "[[packages]]\nname = \"a\"\ndirectory = {path = \"x\"}\n";
   CHECK(message(version + a + a) == prefix + "a is there twice");
-}
-
-TEST_CASE("uv: failures") {
-  CHECK(without_credentials("GET https://user:p@ss@index.example/a `http://x@y.example`") ==
-        "GET https://index.example/a `http://y.example`");
-  struct Case {
-    const char* output;
-    ErrorCode code;
-    const char* message;
-  };
-  const Case cases[] = {
-      {"error: No solution found when resolving dependencies\n  cause: Because x was not found in the "
-       "package registry\n"
-       "         and more\n",
-       ErrorCode::invalid_input,
-       "W: No solution found when resolving dependencies\nBecause x was not found in the package "
-       "registry\nand more"},
-      {"error: Failed to fetch: https://i.example/\n  cause: HTTP status client error (401 Unauthorized)\n",
-       ErrorCode::denied,
-       "W: Failed to fetch: https://i.example/\nHTTP status client error (401 Unauthorized)"},
-      {"error: Request failed after 3 retries\n  cause: Failed to fetch: https://i.example/\n",
-       ErrorCode::unavailable, "W: Request failed after 3 retries\nFailed to fetch: https://i.example/"},
-      {"error: Failed to build `x`\n", ErrorCode::step_failed, "W: Failed to build `x`"},
-      {"killed\n", ErrorCode::step_failed, "W: uv failed"},
-      {"error: File not found: `x.txt`\n", ErrorCode::invalid_input, "W: File not found: `x.txt`"},
-  };
-  for (const Case& c : cases) {
-    const Error error = uv_failure("W", c.output);
-    CHECK(error.code() == c.code);
-    CHECK(error.message() == c.message);
-    CHECK_FALSE(error.hint().empty());
-  }
 }
