@@ -14,8 +14,8 @@ namespace dash::oci {
 struct ExtractOptions {
   // What whiteouts become: `apply` removes the path from the directory (layers stacked into one tree);
   // `overlay` makes what overlayfs understands in a lower directory (0/0 devices, trusted.overlay.opaque);
-  // commands will run on it, so a device of the layer becomes an empty file: runtimes mount their root without
-  // nodev, and it would reach the host's.
+  // commands will run on it, so a device of the layer becomes an empty file: runtimes mount their root
+  // without nodev, and it would reach the host's.
   enum class Whiteouts { apply, overlay } whiteouts = Whiteouts::apply;
   // Limits against decompression bombs; more is Error(corrupt). What follows the end of the archive has a
   // smaller one.
