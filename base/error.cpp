@@ -83,6 +83,22 @@ Error system_error(std::string_view what, int errno_value) {
     case ENOTDIR:
       code = ErrorCode::not_found;
       break;
+    case EISDIR:
+    case EBUSY:  // what rename(2) says of "."
+      code = ErrorCode::invalid_input;
+      hint = "name a file; this is a directory, or something that is in use";
+      break;
+    case ENAMETOOLONG:
+    case ELOOP:
+      code = ErrorCode::invalid_input;
+      break;
+    case ENOMEM:
+    case EMFILE:
+    case ENFILE:
+    case ETXTBSY:
+      code = ErrorCode::unavailable;
+      hint = "the machine is short of memory or open files, or the file is in use: try again";
+      break;
     default:
       break;
   }

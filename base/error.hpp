@@ -66,7 +66,8 @@ class Error : public std::exception {
 };
 
 // An Error for a failed system call: "WHAT: <text of errno>". ENOSPC and EDQUOT become no_space, EACCES and
-// EPERM denied, ENOENT not_found, all others internal. Every code carries a fitting hint where there is one.
+// EPERM denied, ENOENT not_found, what a wrong path brings invalid_input, all others internal. Every code
+// carries a fitting hint where there is one.
 Error system_error(std::string_view what, int errno_value);
 
 // Runs `body`; an Error that leaves it gains `frame` ("while reading FILE") as context.

@@ -332,7 +332,8 @@ ProcessResult run_process(const ProcessOptions& options, std::stop_token stop) {
     if (done == 0) ::usleep(1000);  // it closed its streams and is about to exit, or runs on without them
   }
   if (failure) std::rethrow_exception(failure);
-  if (stopper.stopped()) throw Error(ErrorCode::canceled, concat(options.argv[0], " was stopped"));
+  if (stopper.stopped())
+    throw Error(ErrorCode::canceled, concat("stopped while ", program->filename().string(), " was running"));
   out_lines.flush();
   err_lines.flush();
   if (result.tail.size() > kTailLimit) result.tail.erase(0, result.tail.size() - kTailLimit);

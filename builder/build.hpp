@@ -27,7 +27,8 @@ struct BuildRequest {
   std::vector<std::pair<std::string, std::string>> environment;
   // Interpreters for apps whose runtime.txt asks for one that the base image does not have.
   std::vector<RuntimeArchive> runtimes;
-  fs::path uv_program;  // a uv of the host's to use instead of the pinned one; empty: the pinned one
+  std::string nltk_index;  // URL of an index to use for nltk.txt; empty: NLTK's own
+  fs::path uv_program;     // a uv of the host's to use instead of the pinned one; empty: the pinned one
   IndexStrategy index_strategy = IndexStrategy::first_index;
   PythonRequest::PycFiles pyc_files = PythonRequest::PycFiles::compile;
 };

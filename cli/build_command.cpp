@@ -22,6 +22,30 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+// What can be known to fail is said before the build.
+void check_output(const oci::ImageLocation& location, const std::vector<oci::ImageLocation>& before) {
+  using Kind = oci::ImageLocation::Kind;
+  boost::system::error_code ignored;
+  const auto place = fs::absolute(location.path).lexically_normal();
+  const auto fail = [&](ErrorCode code, std::string_view what) {
+    return Error(code, concat("-o ", location.to_string(), ": ", place.string(), what));
+  };
+  for (const auto& other : before)
+    if (fs::absolute(other.path).lexically_normal() == place &&
+        (location.kind != Kind::layout || other.kind != Kind::layout))
+      throw fail(ErrorCode::usage, " is the place of another output too")
+          .with_hint("each archive needs a file of its own");
+  const bool is_directory = fs::is_directory(place, ignored);
+  if (location.kind == Kind::layout && fs::exists(place, ignored) && !is_directory)
+    throw fail(ErrorCode::usage, " is no directory").with_hint("an OCI layout is a directory");
+  if (location.kind != Kind::layout && is_directory)
+    throw fail(ErrorCode::usage, " is a directory")
+        .with_hint("give the name of a file; oci:DIR writes a layout");
+  if (location.kind != Kind::layout && !fs::is_directory(place.parent_path(), ignored))
+    throw fail(ErrorCode::not_found, " is in a directory that does not exist")
+        .with_hint("make the directory first");
+}
+
 std::vector<oci::ImageLocation> parse_outputs(const std::vector<std::string>& texts,
                                               const oci::Reference& image) {
   using Kind = oci::ImageLocation::Kind;
@@ -40,6 +64,7 @@ std::vector<oci::ImageLocation> parse_outputs(const std::vector<std::string>& te
           (location.tag.empty() ? image : oci::Reference::parse(location.tag).with_default_tag()).to_string();
     else if (location.tag.empty())
       location.tag = "latest";
+    check_output(location, out);
     out.push_back(std::move(location));
   }
   return out;

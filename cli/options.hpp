@@ -32,8 +32,9 @@ struct AppOptions {
   bool no_cache = false;
   bool compile_bytecode = true;
   builder::IndexStrategy index_strategy = builder::IndexStrategy::first_index;
-  std::vector<std::string> environment;      // "NAME=value"
-  std::vector<std::string> secrets;          // "id=ID,src=FILE", "id=ID,env=NAME"; `build` only
+  std::vector<std::string> environment;  // "NAME=value"
+  std::vector<std::string> secrets;      // "id=ID,src=FILE", "id=ID,env=NAME"; `build` only
+  std::string nltk_index;
   std::vector<std::string> python_runtimes;  // "VERSION=URL-or-FILE#sha256=HEX"
   fs::path uv;
   std::string compression = "zstd";

@@ -2,6 +2,7 @@
 
 #include "base/file.hpp"
 #include "base/text.hpp"
+#include "cli/event_text.hpp"
 
 #include <array>
 #include <cstdio>
@@ -15,11 +16,9 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-std::string seconds_text(const builder::StepReport& step) {
+std::string time_of(const builder::StepReport& step) {
   if (step.plan.decision == Decision::reuse || step.plan.decision == Decision::skip) return "-";
-  std::array<char, 32> text{};
-  std::snprintf(text.data(), text.size(), "%.2f s", step.seconds);
-  return text.data();
+  return seconds_text(std::chrono::duration<double>(step.seconds));
 }
 
 }  // namespace
@@ -35,7 +34,7 @@ void print_report(std::ostream& out, const builder::BuildRequest& request,
       << "digest  " << report.image.digest.to_string() << '\n';
   for (const auto& step : report.steps) {
     out << pad(step.plan.step, 16) << ' ' << pad(std::string(to_string(step.plan.decision)), 6) << ' '
-        << pad(seconds_text(step), 8) << ' ' << step.plan.reason << '\n';
+        << pad(time_of(step), 8) << ' ' << step.plan.reason << '\n';
     for (const auto& layer : step.layers)
       out << pad("", 17) << layer.blob.digest.to_string() << ' ' << human_size(layer.blob.size) << '\n';
   }

@@ -109,6 +109,7 @@ builder::BuildRequest make_request(const AppOptions& app) {
   for (const auto& runtime : app.python_runtimes)
     out.runtimes.push_back(builder::parse_runtime_archive(runtime));
   out.uv_program = app.uv;
+  out.nltk_index = app.nltk_index;
   out.index_strategy = app.index_strategy;
   if (!app.compile_bytecode) out.pyc_files = builder::PythonRequest::PycFiles::omit;
   return out;

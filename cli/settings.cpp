@@ -30,7 +30,7 @@ constexpr std::array kSettings = {
     Setting{"compression", "DASH_BUILD_COMPRESSION", "--compression", SettingType::compression,
             "NAME[:LEVEL]", "zstd", "Of layers: zstd[:LEVEL], gzip[:LEVEL] or none"},
     Setting{"threads", "DASH_BUILD_THREADS", "--threads", kNumber, "N", "one per processor",
-            "Worker threads"},
+            "Worker threads; 0 is the default"},
     Setting{"progress", "DASH_BUILD_PROGRESS", "--progress", kChoice, "auto|tty|plain|json|quiet", "auto",
             "How a running build is shown"},
     Setting{"python_runtimes", "DASH_BUILD_PYTHON_RUNTIMES", "--python-runtime", kWords,
@@ -43,6 +43,8 @@ constexpr std::array kSettings = {
             "Which package index decides when several have a package"},
     Setting{"compile_bytecode", "DASH_BUILD_COMPILE_BYTECODE", "--compile-bytecode", kBoolean, "", "true",
             "Put .pyc files of the Python packages into the image"},
+    Setting{"nltk_index", "DASH_BUILD_NLTK_INDEX", "", kText, "URL", "NLTK's own",
+            "Index that the packages of nltk.txt come from"},
     Setting{"ca_bundle", "DASH_BUILD_CA_BUNDLE", "", kPath, "FILE", "$SSL_CERT_FILE, else the system's",
             "Trusted certificates at build time"},
 };

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include <fcntl.h>
 
@@ -15,6 +16,20 @@ namespace {
 // The name that is read first, then the spellings that documentation and users have made of it.
 constexpr std::array<const char*, 4> kDebDirectories = {"dpkg-packages", "dkpg-packages", "dkpg-package",
                                                         "dpkg-package"};
+
+// Names that people give the files, and the ones that are read.
+constexpr std::array<std::pair<std::string_view, std::string_view>, 10> kMisspelt = {{
+    {"Aptfile", "apt-packages"},
+    {"aptfile", "apt-packages"},
+    {"apt-package", "apt-packages"},
+    {"apt_packages", "apt-packages"},
+    {"apt-packages.txt", "apt-packages"},
+    {"apt.txt", "apt-packages"},
+    {"apt-key", "apt-keys"},
+    {"apt-repository", "apt-repositories"},
+    {"apt-sources", "apt-sources-list"},
+    {"apt-preference", "apt-preferences"},
+}};
 
 enum class Comments { whole_line, trailing };
 
@@ -213,6 +228,9 @@ AptFiles read_apt_files(const AppDirectory& app) {
   out.packages = lines("apt-packages", parse_apt_packages);
   find_debs(app, out);
   for (const auto& deb : out.debs) check_deb(app, deb);
+  for (const auto& [wrong, right] : kMisspelt)
+    if (app.has_file(std::string(wrong)) && !app.has_file(std::string(right)))
+      out.warnings.push_back(concat(wrong, " is not read; rename it to ", right));
   return out;
 }
 

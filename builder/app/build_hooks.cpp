@@ -1,5 +1,6 @@
 #include "builder/app/build_hooks.hpp"
 
+#include "base/error.hpp"
 #include "base/text.hpp"
 #include "builder/app/text_file.hpp"
 
@@ -33,6 +34,9 @@ bool is_executable(const AppDirectory& app, const std::string& path) {
 
 BuildHooks::Hook find_hook(const AppDirectory& app, const IgnoreRules& rules, const std::string& path,
                            std::vector<std::string>& notes) {
+  if (app.kind(path) == FileKind::directory)
+    throw Error(ErrorCode::invalid_input, concat(path, " is a directory, not a program"))
+        .with_hint("a script of this name runs during the build; rename the directory if it is not meant");
   if (!app.has_file(path) || !is_kept(rules, path)) return BuildHooks::Hook::absent;
   const auto text = app.read(path).value_or("");
   const auto first = std::string_view(text).substr(0, text.find('\n'));

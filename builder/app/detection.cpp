@@ -52,6 +52,8 @@ std::string shown_names(const AppDirectory& app, const std::vector<std::string>&
 std::string hint_for(const AppDirectory& app, const std::vector<std::string>& names) {
   for (const auto& name : names) {
     const auto lower = to_lower(name);
+    if (name == "requirements.txt" && safe_kind(app, name) == FileKind::directory)
+      return "requirements.txt is a directory: put the packages, one per line, into a file of this name";
     if (std::find(kMisspelt.begin(), kMisspelt.end(), lower) != kMisspelt.end() ||
         lower == "requirements.txt")
       return concat("rename ", quoted(name), " to 'requirements.txt'");

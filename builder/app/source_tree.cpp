@@ -130,7 +130,7 @@ class SourceTree::Scanner {
   }
 
   // The target's text alone must not lead out of the app.
-  static void check_target(const std::string& shown, const std::string& target) {
+  void check_target(const std::string& shown, const std::string& target) const {
     const auto slash = shown.rfind('/');
     const auto in_app = slash == std::string::npos ? target : concat(shown.substr(0, slash), '/', target);
     if (target.starts_with('/') || !normal_path(in_app)) throw leads_out(shown, target, "");
@@ -145,11 +145,24 @@ class SourceTree::Scanner {
           throw leads_out(shown, entry.link_target, " over another link");
   }
 
-  static Error leads_out(const std::string& shown, const std::string& target, std::string_view how) {
-    return Error(ErrorCode::invalid_input,
-                 concat("the symbolic link ", quoted(shown), " leads out of the app", how, ": its target is ",
-                        quoted(target)))
-        .with_hint("copy what it points at into the app, or name the link in .slugignore or .dockerignore");
+  // The directory above `path` that `python -m venv` made, or nothing.
+  std::optional<std::string> virtual_environment(std::string path) const {
+    for (auto slash = path.rfind('/'); slash != std::string::npos; slash = path.rfind('/')) {
+      path.resize(slash);
+      if (app_.has_file(path + "/pyvenv.cfg")) return path;
+    }
+    return std::nullopt;
+  }
+
+  Error leads_out(const std::string& shown, const std::string& target, std::string_view how) const {
+    Error out(ErrorCode::invalid_input, concat("the symbolic link ", quoted(shown), " leads out of the app",
+                                               how, ": its target is ", quoted(target)));
+    if (const auto environment = virtual_environment(shown))
+      return std::move(out).with_hint(
+          concat(*environment, "/ is a virtual environment, which the image does not need: add the line \"",
+                 *environment, "/\" to .slugignore"));
+    return std::move(out).with_hint(
+        "copy what it points at into the app, or name the link in .slugignore or .dockerignore");
   }
 
   const AppDirectory& app_;

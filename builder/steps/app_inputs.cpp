@@ -1,6 +1,7 @@
 #include "builder/steps/app_inputs.hpp"
 
 #include "base/error.hpp"
+#include "base/text.hpp"
 #include "builder/app/procfile.hpp"
 
 namespace dash::builder {
@@ -17,7 +18,15 @@ AppInputs read_app_inputs(const Workbench& bench, const BuildRequest& request) {
             "list the packages in requirements.txt and remove the conda files to build it as a Python app");
   }
   for (const auto& note : detection.notes) bench.note("", note);
-  if (request.target == BuildRequest::Target::deploy) read_procfile(directory);
+  if (request.target == BuildRequest::Target::deploy) {
+    const auto procfile = read_procfile(directory);
+    if (procfile.find("web") == nullptr)
+      bench.warn(
+          "",
+          concat("Procfile has no process type 'web', which the image starts unless it is told otherwise; "
+                 "the first of its types is '",
+                 procfile.entries().front().type, "'"));
+  }
   auto runtime = read_runtime_txt(directory);
   auto apt = read_apt_files(directory);
   for (const auto& warning : apt.warnings) bench.warn("", warning);

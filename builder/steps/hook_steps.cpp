@@ -13,7 +13,7 @@ namespace dash::builder {
 
 namespace {
 
-constexpr const char* kNltkIndexVariable = "DASH_BUILD_NLTK_INDEX";
+constexpr const char* kNltkIndexVariable = "DASH_NLTK_INDEX";  // of the program below
 constexpr const char* kDisableCollectstatic = "DISABLE_COLLECTSTATIC";
 
 // Arguments: the directory, the packages. The module's own command line goes on after a
@@ -21,7 +21,7 @@ constexpr const char* kDisableCollectstatic = "DISABLE_COLLECTSTATIC";
 constexpr const char* kDownload = R"(import os, sys
 from nltk.downloader import Downloader
 directory, *packages = sys.argv[1:]
-downloader = Downloader(server_index_url=os.environ.get("DASH_BUILD_NLTK_INDEX"), download_dir=directory)
+downloader = Downloader(server_index_url=os.environ.get("DASH_NLTK_INDEX"), download_dir=directory)
 sys.exit(not all([downloader.download(name, raise_on_error=False) for name in packages]))
 )";
 
@@ -52,6 +52,7 @@ struct HookCommand {
   std::string disabled;                      // why it is not run at all
   std::string failure;                       // "… failed with exit code N"
   std::string hint;
+  enum class Downloads { nothing, something } downloads = Downloads::nothing;
 };
 
 class HookStep : public Step {
@@ -82,6 +83,11 @@ class HookStep : public Step {
     command.environment.insert(command.environment.end(), command_.environment.begin(),
                                command_.environment.end());
     auto result = run_app_command(bench_, below.layers(), command);
+    if (result.exit_code != 0 && command_.downloads == HookCommand::Downloads::something &&
+        bench_.network == Network::none)
+      throw Error(ErrorCode::unavailable, concat(command_.failure, " is not possible: the build is offline"))
+          .with_hint("build once online with the same store")
+          .with_output(result.tail);
     if (result.exit_code != 0)
       throw Error(ErrorCode::step_failed,
                   concat(command_.failure, " failed with exit code ", result.exit_code))
@@ -147,13 +153,16 @@ std::unique_ptr<Step> make_nltk_step(const Workbench& bench, const BuildRequest&
   command.script = shell_join(words);
   command.environment = {"PYTHONDONTWRITEBYTECODE=1"};
   // Not part of the command, and so of the key: as with packages, it is the names that count.
-  if (const auto index = variable(bench, request, kNltkIndexVariable); !index.empty())
-    command.environment.push_back(concat(kNltkIndexVariable, '=', index));
+  if (!request.nltk_index.empty())
+    command.environment.push_back(concat(kNltkIndexVariable, '=', request.nltk_index));
   command.needs = "nltk";
   command.facts = {{concat(kVariableFact, "NLTK_DATA"), directory}};
   command.failure = concat("downloading the NLTK packages ", join(hooks.nltk_packages, ", "));
-  command.hint = concat("check the names in nltk.txt and the network; ", kNltkIndexVariable,
-                        " names another index than NLTK's own");
+  command.hint =
+      "check the names in nltk.txt and the network; the setting nltk_index (DASH_BUILD_NLTK_INDEX) names "
+      "another "
+      "index than NLTK's own";
+  command.downloads = HookCommand::Downloads::something;
   return std::make_unique<HookStep>(bench, request, std::move(command));
 }
 

@@ -124,6 +124,8 @@ void finish_root(const fs::path& root) {
   replace_file(root / "etc/group", with_app_group(read_file(root / "etc/group")));
   const auto app = root / "app";
   make_directories(app);
+  if (::chmod(app.c_str(), 0755) != 0)  // whatever the umask is
+    throw system_error(concat("cannot chmod ", app.string()), errno);
   if (::chown(app.c_str(), kAppUser, kAppUser) != 0)
     throw system_error(concat("cannot chown ", app.string()), errno);
 }

@@ -1,7 +1,8 @@
 """Bad input: each message says what, where, why and what to do next, with its documented exit code."""
+import os
 import unittest
 
-from support import Case
+from support import Case, run
 
 REQUIREMENTS = "dash==2.18.2\ngunicorn==23.0.0\n"
 PROCFILE = "web: gunicorn app:server\n"
@@ -66,6 +67,66 @@ class ErrorTest(Case):
     def test_missing_base(self):
         files = {"requirements.txt": REQUIREMENTS, "Procfile": PROCFILE}
         self.fail_build(files, 9, "no-such-layout", words=("--base", "oci:/no-such-layout"))
+
+    def test_symbolic_link_out_of_the_app(self):
+        app = self.make_app({"requirements.txt": "colorama==0.4.6\n", "Procfile": PROCFILE, "app.py": APP})
+        (app / "data").symlink_to("/etc")
+        result = self.dash("build", app, "-t", self.tag, "--progress", "plain", check=False)
+        self.assertEqual(result.returncode, 3)
+        self.assertIn("error: the symbolic link 'data' leads out of the app: its target is '/etc'\n", result.stderr)
+        (app / "data").unlink()
+        run("python3", "-m", "venv", "--without-pip", app / "venv")
+        result = self.dash("build", app, "-t", self.tag, "--progress", "plain", check=False)
+        self.assertEqual(result.returncode, 3)
+        self.assertIn("error: the symbolic link 'venv/bin/python", result.stderr)
+        self.assertIn(
+            'hint: venv/ is a virtual environment, which the image does not need: add the line "venv/" to .slugignore\n',
+            result.stderr,
+        )
+        (app / ".slugignore").write_text("venv/\n")
+        self.build(app)
+
+    def test_unreadable_file(self):
+        """Root reads everything, so what cannot be read is what has another kind."""
+        app = self.make_app({"requirements.txt": "colorama==0.4.6\n", "Procfile": PROCFILE, "app.py": APP})
+        os.mkfifo(app / "pipe")
+        result = self.dash("build", app, "-t", self.tag, "--progress", "plain", check=False, timeout=60)
+        self.assertEqual(result.returncode, 3)
+        self.assertIn("'pipe' is a named pipe, but the image can only hold files", result.stderr)
+
+    def test_empty_app(self):
+        (self.scratch / "empty").mkdir()
+        result = self.dash("build", self.scratch / "empty", check=False)
+        self.assertEqual(
+            (result.returncode, result.stderr),
+            (3, f"error: the app directory {self.scratch}/empty is empty\nhint: give the directory that holds the app's source\n"),
+        )
+
+    def test_names_that_are_not_read(self):
+        files = {"requirements.txt": "colorama==0.4.6\n", "Procfile": "worker: python app.py\n", "Aptfile": "libpq5\n"}
+        log = self.build(self.make_app({"app.py": APP, **files}))["log"]
+        self.assertIn("warning: Aptfile is not read; rename it to apt-packages\n", log)
+        self.assertIn("warning: Procfile has no process type 'web'", log)
+
+    def test_hook_that_is_a_directory(self):
+        files = {"requirements.txt": "colorama==0.4.6\n", "Procfile": PROCFILE, "bin/pre_compile/x": ""}
+        self.fail_build(files, 3, "bin/pre_compile is a directory, not a program", "hint: ")
+
+    def test_places_that_cannot_be_written(self):
+        app = self.make_app({"requirements.txt": "colorama==0.4.6\n", "Procfile": PROCFILE, "app.py": APP})
+        for outputs, code, message in [
+            ([f"docker-archive:{app}"], 2, "is a directory"),
+            ([f"oci:{app}/app.py"], 2, "is no directory"),
+            ([f"oci-archive:{app}/no/x.tar"], 9, "is in a directory that does not exist"),
+            ([f"oci-archive:{app}/x.tar", f"docker-archive:{app}/x.tar"], 2, "is the place of another output too"),
+        ]:
+            words = [word for output in outputs for word in ("-o", output)]
+            result = self.dash("build", app, "-t", self.tag, "--progress", "plain", *words, check=False)
+            self.assertEqual((result.returncode, message in result.stderr), (code, True), result.stderr)
+            self.assertNotIn("[base]", result.stderr)  # nothing was built before
+        result = self.dash("build", app, "-t", self.tag, "--base", f"docker-archive:{app}", check=False)
+        self.assertEqual(result.returncode, 3, result.stderr)
+        self.assertIn("hint: name a file; this is a directory", result.stderr)
 
     def test_wrong_options(self):
         self.assertEqual(self.dash("build", "--no-such-option", check=False).returncode, 2)

@@ -59,9 +59,8 @@ TEST_CASE("apps without a buildpack", "[detection]") {
       {{"app.py", "assets/a.css", "requirements.txt/x"},
        "invalid_input: no buildpack fits APP: looked for conda-requirements.txt, conda-runtime.txt, "
        "requirements.txt, "
-       "setup.py, pyproject.toml, Pipfile; found app.py, assets/, requirements.txt/ | rename "
-       "'requirements.txt' to "
-       "'requirements.txt'"},
+       "setup.py, pyproject.toml, Pipfile; found app.py, assets/, requirements.txt/ | "
+       "requirements.txt is a directory: put the packages, one per line, into a file of this name"},
       {{"app.py", "Requirement.txt"},
        "invalid_input: no buildpack fits APP: looked for conda-requirements.txt, conda-runtime.txt, "
        "requirements.txt, "
