@@ -103,12 +103,11 @@ class WheelBuild {
     for (const std::string& variable :
          {std::string("CFLAGS=-g0"), std::string("CXXFLAGS=-g0"), concat("SOURCE_DATE_EPOCH=", epoch)})
       command.environment.push_back(variable);
-    std::string errors;
-    const SandboxResult result = run_in_toolchain(std::move(command), errors);
+    const SandboxResult result = run_in_toolchain(std::move(command));
     const fs::path wheel = find_wheel(work_.path() / "out");
     if (result.exit_code != 0 || wheel.empty())
-      throw build_failure(source_.place, title(source_), read_uv_errors(result.tail).text,
-                          versions_with_wheel());
+      throw build_failure(source_.place, title(source_),
+                          without_credentials(read_uv_errors(result.tail).text), versions_with_wheel());
     return wheel;
   }
 
@@ -119,8 +118,7 @@ class WheelBuild {
     command.argv = {"sh", "-c", kClone, "sh", vcs.url.empty() ? vcs.path : vcs.url, vcs.commit_id, inside_};
     for (const fs::path& repository : context_.repositories)
       command.mounts.push_back({repository, repository.string(), SandboxMount::Access::read_only});
-    std::string errors;
-    const SandboxResult result = run_in_toolchain(std::move(command), errors);
+    const SandboxResult result = run_in_toolchain(std::move(command));
     const std::string output = without_credentials(result.tail);
     if (result.exit_code != 0)
       throw git_failure(source_.place, vcs.url.empty() ? vcs.path : vcs.url, output, output);
@@ -131,12 +129,16 @@ class WheelBuild {
     return context_.versions_with_wheel(source_.name);
   }
 
-  SandboxResult run_in_toolchain(SandboxCommand command, std::string& errors) {
+  SandboxResult run_in_toolchain(SandboxCommand command) {
     command.layers = context_.layers;
     command.extra_layers = {toolchain_};
     command.secrets = SandboxCommand::Secrets::visible;
     command.mounts.push_back({work_.path() / "source", inside_, SandboxMount::Access::read_write});
-    command.on_output = [&](std::string_view line) { uv_.collect(context_.step, line, errors); };
+    command.on_output = [this, failed = false](std::string_view line) mutable {
+      // From here on uv explains; the Error says it better.
+      failed = failed || line.starts_with(concat("error: Failed to build `", inside_));
+      if (!failed) bench_.log(context_.step, without_credentials(line));
+    };
     return bench_.sandbox.run(command, bench_.stop);
   }
 

@@ -13,7 +13,6 @@ constexpr const char* kProgram = "/run/dash-build/uv";
 constexpr const char* kCache = "/run/dash-build/uv-cache";
 // Where uv and git look for it without being told.
 constexpr const char* kNetrc = "/root/.netrc";
-constexpr std::size_t kMaxErrors = std::size_t{64} * 1024;
 
 // uv indents what belongs to a cause as far as the text behind "  cause: ".
 constexpr std::string_view kCause = "  cause: ";
@@ -114,26 +113,20 @@ SandboxCommand UvCommand::command(const std::vector<std::string>& arguments) con
   return out;
 }
 
-void UvCommand::collect(const std::string& step, std::string_view line, std::string& errors) const {
-  const std::string safe = without_credentials(line);
-  bench_.log(step, safe);
-  if (errors.size() < kMaxErrors) errors += safe + '\n';
-}
-
-std::string without_credentials(std::string_view line) {
+std::string without_credentials(std::string_view text) {
   std::string out;
-  while (!line.empty()) {
-    const std::size_t scheme = line.find("://");
+  while (!text.empty()) {
+    const std::size_t scheme = text.find("://");
     if (scheme == std::string_view::npos) break;
     const std::size_t start = scheme + 3;
-    const std::size_t end = std::min(line.find_first_of("/ `'\")>", start), line.size());
-    const std::string_view authority = line.substr(start, end - start);
+    const std::size_t end = std::min(text.find_first_of("/ \n`'\")>", start), text.size());
+    const std::string_view authority = text.substr(start, end - start);
     const std::size_t at = authority.rfind('@');
-    out += line.substr(0, start);
+    out += text.substr(0, start);
     out += at == std::string_view::npos ? authority : authority.substr(at + 1);
-    line.remove_prefix(end);
+    text.remove_prefix(end);
   }
-  return out + std::string(line);
+  return out + std::string(text);
 }
 
 UvErrors read_uv_errors(std::string_view output) {

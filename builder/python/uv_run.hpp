@@ -21,10 +21,6 @@ class UvCommand {
   // A command for `uv ARGUMENTS…` with environment, mounts and network set; layers are the caller's.
   SandboxCommand command(const std::vector<std::string>& arguments) const;
 
-  // Emits a line of uv's standard error as StepLog (credentials hidden) and adds it to `errors`, up to 64
-  // KiB.
-  void collect(const std::string& step, std::string_view line, std::string& errors) const;
-
  private:
   const Workbench& bench_;
   fs::path program_;
@@ -52,7 +48,7 @@ Error git_failure(std::string_view place, std::string_view url, std::string_view
 Error build_failure(std::string_view place, std::string_view package, std::string_view output,
                     const std::vector<std::string>& versions);
 
-// The line with user names and passwords of URLs removed.
-std::string without_credentials(std::string_view line);
+// The text with user names and passwords of URLs removed.
+std::string without_credentials(std::string_view text);
 
 }  // namespace dash::builder

@@ -69,10 +69,12 @@ def project(name, version="1.0"):
     }
 
 
-def sdist(name, version="1.0"):
+def sdist(name, version="1.0", replaced=None):
+    """(file name, bytes) of a source distribution; `replaced` are files with other content, {path: text}."""
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w:gz") as archive:
-        files = {**project(name, version), "PKG-INFO": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"}
+        files = {**project(name, version), "PKG-INFO": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n",
+                 **(replaced or {})}
         for path, text in files.items():
             entry = tarfile.TarInfo(f"{name}-{version}/{path}")
             entry.size = len(text.encode())

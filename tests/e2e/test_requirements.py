@@ -23,6 +23,13 @@ INDEX = [
     wheel("future", "1.0", python=">=3.13"),
     wheel("extra", "1.0", ['beta; extra == "more"']),
     sdist("source"),
+    sdist("broken", "2.0", {
+        "backend.py": "raise SystemExit('boom: no headers')\n",
+        "pyproject.toml": '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'}),
+    sdist("late", "2.0", {"backend.py": "raise SystemExit('boom: no headers')\n"}),
+    wheel("late", "1.0"),
+    wheel("broken", "1.0"),
+    wheel("brings", "1.0", ["broken>=2"]),
 ]
 PIP = wheel("pip", "99.0")
 
@@ -254,6 +261,21 @@ class MessageTest(RequirementsCase):
         self.fails("alpha==9\n", 3, "requirements.txt:1: there is no version alpha==9",
                    "The newest versions for Python 3.11 are: 2.0, 1.0.")
 
+    def test_source_that_does_not_build(self):
+        missing = ("The output says what is missing. Libraries and headers go into apt-packages (for example "
+                   "libpq-dev).")
+        wheels = f"{missing} Versions with a wheel need no build: 1.0."
+        # The first tells what it needs only when it is built, the second is built when everything is known.
+        for name in "broken", "late":
+            log = self.fails(f"alpha\n{name}\n", 4, f"requirements.txt:2: building {name}==2.0 failed", wheels)
+            self.assertIn("    | boom: no headers", log)
+            self.assertNotIn("Build failures usually indicate", log)
+        self.fails("brings\n", 4, "building broken==2.0, which brings (requirements.txt:1) needs, failed", wheels)
+        files = {**project("local"), "backend.py": "import nothing_like_it\n"}
+        log = self.fails("alpha\n./local\n", 4, "requirements.txt:2: building local failed", missing,
+                         {f"local/{path}": text for path, text in files.items()})
+        self.assertNotIn("--no-build-isolation", log)
+
     def test_not_in_the_links(self):
         self.fails("--no-index -f deps\nalpha\n", 3,
                    "requirements.txt:2: the --find-links places have no file of alpha",
@@ -306,6 +328,10 @@ class MessageTest(RequirementsCase):
         self.fails("git+file:///no/such/repository.git\n", 3,
                    "requirements.txt:1: there is no git repository at '/no/such/repository.git' on this machine",
                    "name the repository by its absolute path, for example git+file:///srv/git/project.git")
+        log = self.fails("alpha\n-e git+https://me:pw@git.example/x/y#egg=y\n", 5,
+                         "requirements.txt:2: cannot get https://git.example/x/y: Could not resolve host: git.example",
+                         "Check the network, the proxy settings and the URL of the repository, then try again.")
+        self.assertNotIn("me:pw", log)
         self.fails("git+ssh://git@git.example/a/b.git\n", 10,
                    "requirements.txt:1: 'git+ssh://***@git.example/a/b.git': builds have no ssh keys",
                    "use https, with a token from a variable for a private repository: "

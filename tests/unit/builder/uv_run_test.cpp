@@ -10,6 +10,7 @@ using namespace dash::builder;
 TEST_CASE("uv: credentials are taken out of URLs") {
   CHECK(without_credentials("GET https://user:p@ss@index.example/a `http://x@y.example`") ==
         "GET https://index.example/a `http://y.example`");
+  CHECK(without_credentials("http://a.example\nme@b.example") == "http://a.example\nme@b.example");
 }
 
 TEST_CASE("uv: its errors are read") {
