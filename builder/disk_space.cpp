@@ -34,7 +34,7 @@ Error no_space(std::string message) {
 }
 
 bool is_full(const fs::path& directory) {
-  constexpr DiskSpace kNothing = {64 * 1024, 4};
+  constexpr DiskSpace kNothing = {std::uint64_t{64} << 10, 4};
   const auto left = free_space(directory);
   return left.bytes < kNothing.bytes || left.inodes < kNothing.inodes;
 }

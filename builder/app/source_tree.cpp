@@ -58,7 +58,7 @@ std::string read_link(int directory, const std::string& name, const std::string&
 
 class SourceTree::Scanner {
  public:
-  Scanner(const AppDirectory& app, std::string root, const IgnoreRules& rules, std::stop_token stop)
+  Scanner(const AppDirectory& app, const std::string& root, const IgnoreRules& rules, std::stop_token stop)
       : app_(app), root_(normal_path(root).value_or(root)), rules_(rules), stop_(std::move(stop)) {}
 
   bool root_is_ignored() const { return verdict_of_root().ignored(); }
