@@ -400,7 +400,7 @@ std::vector<Referrer> RegistryClient::referrers(const oci::Digest& subject,
 }
 
 void RegistryClient::list_referrer(const std::string& subject, const oci::Descriptor& manifest_descriptor,
-                                   std::string_view bytes) {
+                                   std::string_view bytes) try {
   if (!oci::Digest::try_parse(subject)) return;
   const auto tag = referrers_tag(subject);
   OrderedJson index = {
@@ -420,6 +420,9 @@ void RegistryClient::list_referrer(const std::string& subject, const oci::Descri
   if (json.contains("annotations")) entry["annotations"] = json["annotations"];
   index["manifests"].push_back(std::move(entry));
   put_manifest(tag, index.dump(), std::string(oci::media_type::kIndex));
+} catch (const OrderedJson::exception& fault) {
+  throw Error(ErrorCode::corrupt,
+              concat("the list of referrers of ", subject, " is not an index: ", fault.what()));
 }
 
 }  // namespace dash::registry

@@ -92,6 +92,12 @@ json parse(std::string_view text) {
     // `byte` is the position after the character that was wrong, and past the end at the end.
     const auto offset = std::min(error.byte > 0 ? error.byte - 1 : 0, text.size());
     throw error_at(text, offset, concat("invalid JSON: ", reason_of(error)));
+  } catch (const json::out_of_range& error) {  // "… number overflow parsing '1e999'"
+    const std::string_view what = error.what();
+    const auto quote = std::min(what.find('\''), what.size() - 1);
+    const auto number = what.substr(quote + 1, what.rfind('\'') - quote - 1);
+    throw error_at(text, std::min(plain.find(number), text.size()),
+                   concat("invalid JSON: ", shown_line(number), " is too large a number"));
   }
 }
 

@@ -70,6 +70,7 @@ TEST_CASE("invalid JSON is an error with line and column", "[app_json]") {
       {"{\n  \"scripts\": {\n    \"predeploy\" \"a\"\n  }\n}\n",
        "app.json:3:19: invalid JSON: unexpected string literal; expected ':' in '\"predeploy\" \"a\"'"},
       {"{\r\n\"a\": tru\r\n}", "app.json:2:9: invalid JSON: invalid literal in '\"a\": tru'"},
+      {"{\n\"a\": 1e999}", "app.json:2:6: invalid JSON: '1e999' is too large a number in '\"a\": 1e999}'"},
       {"{\"a\": 1", "app.json:1:8: invalid JSON: unexpected end of input; expected '}' in '{\"a\": 1'"},
       {"", "app.json:1:1: invalid JSON: unexpected end of input; expected '[', '{', or a literal in ''"},
       {"{\"a\": [1,,2]}",
