@@ -1,5 +1,6 @@
 """Builds that are killed or interrupted: the store stays valid, nothing stays mounted or running, the next one works."""
 import os
+import pathlib
 import random
 import shutil
 import signal
@@ -17,7 +18,7 @@ def processes_using(text):
     found = []
     for pid in filter(str.isdigit, os.listdir("/proc")):
         try:
-            command = open(f"/proc/{pid}/cmdline", "rb").read().replace(b"\0", b" ").decode(errors="replace")
+            command = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
         except OSError:
             continue
         if text in command and int(pid) != os.getpid():
@@ -52,7 +53,7 @@ class CrashTest(Case):
                 break
             time.sleep(0.1)
         self.assertEqual(processes_using(str(self.store)), [])
-        self.assertNotIn(str(self.store), open("/proc/self/mountinfo").read())
+        self.assertNotIn(str(self.store), pathlib.Path("/proc/self/mountinfo").read_text())
         self.assertEqual(self.dash("validate", store=self.store).stdout, "valid\n")
 
     def test_sigkill(self):
