@@ -217,8 +217,24 @@ class Stopper {
 
 }  // namespace
 
-StartError::StartError(const std::string& program, const char* step, int error_number)
-    : Error(system_error(concat("cannot start ", program, " (", step, ")"), error_number)),
+namespace {
+
+Error start_failure(const std::string& program, const char* step, int error_number,
+                    StartError::Namespaces namespaces) {
+  auto error = system_error(concat("cannot start ", program, " (", step, ")"), error_number);
+  const bool refused = error_number == EPERM || error_number == EACCES || error_number == ENOSPC;
+  if (namespaces == StartError::Namespaces::none || !refused) return error;
+  return Error(ErrorCode::unsupported,
+               concat("this host does not let the build make namespaces and mounts: ", error.message()))
+      .with_hint(
+          "run it as root with CAP_SYS_ADMIN (inside a container: a privileged one), and check "
+          "/proc/sys/user/max_pid_namespaces and max_mnt_namespaces");
+}
+
+}  // namespace
+
+StartError::StartError(const std::string& program, const char* step, int error_number, Namespaces namespaces)
+    : Error(start_failure(program, step, error_number, namespaces)),
       step_(step),
       error_number_(error_number) {}
 
@@ -254,8 +270,10 @@ ProcessResult run_process(const ProcessOptions& options, std::stop_token stop) {
                        report.write.get(),
                        leave.read.get(),
                        leave.write.get()};
+  const auto namespaces =
+      options.namespaces == 0 ? StartError::Namespaces::none : StartError::Namespaces::wanted;
   const pid_t child = start_child(options);
-  if (child < 0) throw StartError(program->string(), "clone", errno);
+  if (child < 0) throw StartError(program->string(), "clone", errno, namespaces);
   if (child == 0) exec_child(side);
   ::setpgid(child, child);
   input.read.reset();
@@ -270,7 +288,7 @@ ProcessResult run_process(const ProcessOptions& options, std::stop_token stop) {
       continue;
     }
     ::waitpid(child, nullptr, 0);
-    throw StartError(program->string(), said.step, said.error);
+    throw StartError(program->string(), said.step, said.error, namespaces);
   }
 
   ProcessResult result;

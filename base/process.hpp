@@ -36,10 +36,12 @@ struct ProcessOptions {
   std::function<const char*()> prepare;
 };
 
-// The child could not be made or set up, or its program not be started.
+// The child could not be made or set up, or its program not be started. Where namespaces were asked for and
+// the host does not allow them it is `unsupported`, with what to do about that.
 class StartError : public Error {
  public:
-  StartError(const std::string& program, const char* step, int error_number);
+  enum class Namespaces { none, wanted };
+  StartError(const std::string& program, const char* step, int error_number, Namespaces namespaces);
   // What failed: a string of ProcessOptions::prepare, or one of run_process itself ("clone", "execute", …).
   std::string_view step() const { return step_; }
   int error_number() const { return error_number_; }

@@ -100,10 +100,7 @@ Finding check_namespaces(const builder::HostSettings& host, const fs::path& home
   try {
     try_overlay(host, place, stop);
   } catch (const StartError& error) {
-    if (error.step() != kOverlay)
-      return {kNamespaces, Verdict::bad, error.message(),
-              "run it as root with CAP_SYS_ADMIN (inside a container: a privileged one), and check "
-              "/proc/sys/user/max_mnt_namespaces and max_pid_namespaces"};
+    if (error.step() != kOverlay) return {kNamespaces, Verdict::bad, error.message(), error.hint()};
     if (error.error_number() == ENODEV)
       return {"overlayfs", Verdict::bad, "the kernel has none", "modprobe overlay"};
     return {

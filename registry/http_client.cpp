@@ -2,12 +2,12 @@
 
 #include "base/file.hpp"
 #include "base/text.hpp"
+#include "registry/byte_ring.hpp"
 #include "registry/url.hpp"
 
 #include <algorithm>
 #include <array>
 #include <condition_variable>
-#include <cstring>
 #include <deque>
 #include <mutex>
 #include <thread>
@@ -23,7 +23,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr std::size_t kQueue = std::size_t{1} << 20;  // of a body, in each direction
 // What one thread hands to the other at once: large, so that they wake each other seldom.
 constexpr std::size_t kBatch = std::size_t{128} << 10;
 constexpr std::size_t kMaxHeadSize = std::size_t{256} << 10;
@@ -32,36 +31,6 @@ constexpr std::chrono::milliseconds kTick{500};
 
 using Easy = std::unique_ptr<CURL, decltype(&curl_easy_cleanup)>;
 using HeaderList = std::unique_ptr<curl_slist, decltype(&curl_slist_free_all)>;
-
-// Bytes on their way between two threads.
-class ByteRing {
- public:
-  std::size_t size() const { return size_; }
-  std::size_t room() const { return kQueue - size_; }
-  void push(Bytes bytes) {
-    if (!memory_) memory_ = std::make_unique_for_overwrite<std::byte[]>(kQueue);
-    const auto at = (start_ + size_) % kQueue;
-    const auto first = std::min(bytes.size(), kQueue - at);
-    std::memcpy(&memory_[at], bytes.data(), first);
-    if (first < bytes.size()) std::memcpy(&memory_[0], bytes.data() + first, bytes.size() - first);
-    size_ += bytes.size();
-  }
-  std::size_t pop(MutableBytes out) {
-    const auto count = std::min(out.size(), size_);
-    if (count == 0) return 0;
-    const auto first = std::min(count, kQueue - start_);
-    std::memcpy(out.data(), &memory_[start_], first);
-    if (first < count) std::memcpy(out.data() + first, &memory_[0], count - first);
-    start_ = (start_ + count) % kQueue;
-    size_ -= count;
-    return count;
-  }
-
- private:
-  std::unique_ptr<std::byte[]> memory_;  // NOLINT(modernize-avoid-c-arrays): left uninitialised on purpose
-  std::size_t start_ = 0;
-  std::size_t size_ = 0;
-};
 
 std::string proxy_setting(const std::map<std::string, std::string>& proxies, std::string_view name) {
   for (const auto& [key, value] : proxies)
@@ -599,7 +568,7 @@ std::size_t HttpAnswer::read(MutableBytes buffer) {
     if (!transfer.changed.wait(lock, stop_, ready)) throw_canceled(transfer.request);
     count = transfer.received.pop(buffer);
     if (count == 0 && transfer.failure) throw TransferError(*transfer.failure);
-    resume = transfer.receiving_paused && transfer.received.room() >= kQueue / 2;
+    resume = transfer.receiving_paused && transfer.received.room() >= ByteRing::kSize / 2;
   }
   if (resume) loop_.ask(HttpLoop::Wish::resume, transfer_);
   return count;

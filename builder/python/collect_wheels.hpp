@@ -20,8 +20,9 @@ struct LocalWheel {
   enum class Origin { published, built } origin = Origin::published;
 };
 
-// Called from the calling thread with the index of a package in the lock as soon as its wheel is there: what
-// is in the store first, then what is downloaded as it comes, then what has to be built.
+// Called with the index of a package in the lock as soon as its wheel is there: what is in the store first,
+// then what is downloaded as it comes, then what has to be built. By one thread at a time, not always the
+// calling one.
 using WheelReady = std::function<void(std::size_t index, LocalWheel wheel)>;
 
 // Gets a wheel for every package of the lock. Files are kept as store.packages()/<sha256>/<file name> and not

@@ -4,9 +4,9 @@
 #include "builder/python/resolve_failure.hpp"
 
 #include "base/text.hpp"
-#include "builder/package_name.hpp"
 #include "builder/python/similar_names.hpp"
 #include "builder/python/uv_run.hpp"
+#include "builder/python/uv_sentences.hpp"
 
 #include <algorithm>
 #include <optional>
@@ -14,28 +14,7 @@
 namespace dash::builder {
 namespace {
 
-// uv's sentences as words. A specifier is one word for uv: "alpha>=2".
-using Words = std::vector<std::string_view>;
-
-Words words_of(std::string_view text) {
-  Words out;
-  for (auto word : split_words(text)) {
-    while (!word.empty() && (word.ends_with(',') || word.ends_with('.'))) word.remove_suffix(1);
-    if (!word.empty()) out.push_back(word);
-  }
-  return out;
-}
-
-bool matches(const Words& words, std::size_t at, std::string_view phrase) {
-  for (const auto word : split_words(phrase))
-    if (at >= words.size() || words[at++] != word) return false;
-  return true;
-}
-
-// "alpha[x]>=2" → "alpha"
-std::string name_of(std::string_view spec) {
-  return normal_package_name(spec.substr(0, spec.find_first_of("<>=!~[ ")));
-}
+using namespace uv_sentences;
 
 std::string without_blanks(std::string_view text) {
   std::string out;
@@ -47,12 +26,6 @@ std::string without_blanks(std::string_view text) {
 std::string_view first_line(std::string_view text) {
   return text.substr(0, text.find('\n'));
 }
-
-// What one package, or the app, asks of another: "beta" (of any version) needs "alpha<2".
-struct Demand {
-  std::string_view by;  // empty: the app
-  std::string_view spec;
-};
 
 class Explainer {
  public:
@@ -124,48 +97,14 @@ class Explainer {
   // ", which beta (requirements.txt:2) needs" for a package that the app does not ask for itself.
   std::string needed_by(std::string_view name) const {
     if (!places(name).empty()) return {};
-    for (const auto& demand : demands())
+    for (const auto& demand : all_demands())
       if (!demand.by.empty() && name_of(demand.spec) == name_of(name))
         return concat(", which ", with_place(demand.by), " needs");
     return {};
   }
 
-  // "A depends on B", "all versions of A depend on B", "you require A and B", in the order of uv's text.
-  std::vector<Demand> demands() const {
-    std::vector<Demand> out;
-    const auto add = [&](std::string_view by, std::string_view spec) {
-      const bool known = std::ranges::any_of(
-          out, [&](const Demand& demand) { return demand.by == by && demand.spec == spec; });
-      if (!known && !spec.starts_with("Python")) out.push_back({by, spec});
-    };
-    for (std::size_t i = 0; i + 1 < words_.size(); ++i) {
-      if (i > 0 && (matches(words_, i, "depends on") || matches(words_, i, "depend on")) &&
-          i + 2 < words_.size())
-        add_dependencies(i, add);
-      // Not of "we can conclude that you require …".
-      if (matches(words_, i, "you require") && (i == 0 || words_[i - 1] != "that"))
-        for (std::size_t j = i + 2; j < words_.size(); j += 2) {
-          add({}, words_[j]);
-          if (j + 2 >= words_.size() || words_[j + 1] != "and" || words_[j + 2] == "we" ||
-              words_[j + 2] == "you" || words_[j + 2].starts_with("all") ||
-              matches(words_, j + 3, "depends on"))
-            break;
-        }
-    }
-    return out;
-  }
-
-  // "A depends on B", and "A depends on B and C", where C may be a limit of the app's.
-  template <class Add>
-  void add_dependencies(std::size_t at, const Add& add) const {
-    add(words_[at - 1], words_[at + 2]);
-    for (auto next = at + 3; next + 1 < words_.size() && words_[next] == "and"; next += 2) {
-      const auto spec = words_[next + 1];
-      if (spec.find_first_of("<>=!~") == std::string_view::npos ||
-          (next + 2 < words_.size() && words_[next + 2] != "and" && words_[next + 2] != "we"))
-        return;
-      add(is_limit(spec) ? std::string_view() : words_[at - 1], spec);
-    }
+  std::vector<Demand> all_demands() const {
+    return demands(words_, [this](std::string_view spec) { return is_limit(spec); });
   }
 
   // Whether a constraints file says exactly this.
@@ -259,24 +198,6 @@ class Explainer {
                     "A requirement reads like \"pandas==2.2.3\" or \"dash>=2,<3\".");
     }
     return std::nullopt;
-  }
-
-  // The first text between two of `quote`; empty: there is none.
-  static std::string_view between(std::string_view text, char quote) {
-    const auto start = text.find(quote);
-    if (start == std::string_view::npos) return {};
-    const auto end = text.find(quote, start + 1);
-    return end == std::string_view::npos ? std::string_view() : text.substr(start + 1, end - start - 1);
-  }
-
-  // The first URL between '…'; empty: there is none.
-  static std::string_view quoted_url(std::string_view text) {
-    const auto scheme = text.find("://");
-    if (scheme == std::string_view::npos) return {};
-    const auto start = text.rfind('\'', scheme);
-    const auto end = text.find('\'', scheme);
-    if (start == std::string_view::npos || end == std::string_view::npos) return {};
-    return text.substr(start + 1, end - start - 1);
   }
 
   std::optional<Error> repository() const {
@@ -483,7 +404,7 @@ class Explainer {
   }
 
   Error contradiction() const {
-    const auto all = demands();
+    const auto all = all_demands();
     // The package that two ask for, differently.
     for (const auto& first : all) {
       std::vector<std::pair<std::size_t, std::string>> parts;  // in the order of the app's lines

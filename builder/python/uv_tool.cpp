@@ -92,8 +92,8 @@ void UvTool::fetch_ahead() {
     return;
   stop_with_build_.emplace(bench_.stop, [this] { stop_.request_stop(); });
   ahead_ = std::async(std::launch::async, [this, program = kept_program()] {
-    const Workbench bench{bench_.store, bench_.sandbox,     bench_.fetcher, bench_.pool,      bench_.events,
-                          bench_.host,  bench_.compression, bench_.network, stop_.get_token()};
+    Workbench bench = bench_;
+    bench.stop = stop_.get_token();
     return fetch(bench, program, step_);
   });
 }

@@ -251,12 +251,6 @@ Error explain(const StartError& error, const fs::path& work) {
         .with_hint(
             "set DASH_BUILD_HOME to a directory on ext4, xfs, btrfs or tmpfs; inside a container, to a "
             "volume");
-  if (error.error_number() == EPERM || error.error_number() == EACCES || error.error_number() == ENOSPC)
-    return Error(ErrorCode::unsupported,
-                 concat("this host does not let the build make namespaces and mounts: ", error.message()))
-        .with_hint(
-            "run it as root with CAP_SYS_ADMIN (inside a container: a privileged one), and check "
-            "/proc/sys/user/max_pid_namespaces and max_mnt_namespaces");
   return error;
 }
 

@@ -86,6 +86,17 @@ class Case(unittest.TestCase):
         self.addCleanup(server.shutdown)
         return f"http://127.0.0.1:{server.server_port}"
 
+    def assert_failed(self, result, code, *parts):
+        """Checks the exit code and that the message has these parts, in order, and that no image was named."""
+        self.assertEqual(result.returncode, code, result.stderr)
+        message = result.stderr[result.stderr.index("error: ") :]
+        at = 0
+        for part in parts:
+            self.assertIn(part, message[at:])
+            at = message.index(part, at)
+        self.assertEqual(self.dash("inspect", self.tag, check=False).returncode, 9)
+        return message
+
     def copy_app(self, name, to=None):
         target = self.scratch / (to or name)
         shutil.copytree(APPS / name, target)

@@ -2,7 +2,7 @@
 import os
 import unittest
 
-from support import Case, run
+from support import PROGRAM, SHARED_STORE, Case, run
 
 REQUIREMENTS = "dash==2.18.2\ngunicorn==23.0.0\n"
 PROCFILE = "web: gunicorn app:server\n"
@@ -14,14 +14,7 @@ class ErrorTest(Case):
         """Builds an app that cannot be built; returns the message after checking code and parts of it, in order."""
         app = self.make_app({"app.py": APP, **files})
         result = self.dash("build", app, "-t", self.tag, "--progress", "plain", *words, check=False)
-        self.assertEqual(result.returncode, code, result.stderr)
-        message = result.stderr[result.stderr.index("error: ") :]
-        at = 0
-        for part in parts:
-            self.assertIn(part, message[at:])
-            at = message.index(part, at)
-        self.assertEqual(self.dash("inspect", self.tag, check=False).returncode, 9)  # nothing was named
-        return message
+        return self.assert_failed(result, code, *parts)
 
     def test_no_buildpack(self):
         self.fail_build({}, 3, "requirements.txt", "app.py", "hint: ")
@@ -127,6 +120,22 @@ class ErrorTest(Case):
         result = self.dash("build", app, "-t", self.tag, "--base", f"docker-archive:{app}", check=False)
         self.assertEqual(result.returncode, 3, result.stderr)
         self.assertIn("hint: name a file; this is a directory", result.stderr)
+
+    def test_no_namespaces(self):
+        """With the base image in the store, and on the way to it."""
+        app = self.make_app({"requirements.txt": "colorama==0.4.6\n", "Procfile": PROCFILE, "app.py": APP})
+        self.build(self.make_app({"requirements.txt": "colorama==0.4.6\n", "Procfile": PROCFILE}, "first"))
+        for store, step, program in [(SHARED_STORE, "python-packages", "crun"), (self.scratch / "store", "base", "mmdebstrap")]:
+            words = ["setpriv", "--bounding-set=-sys_admin", "--inh-caps=-sys_admin", PROGRAM, "build", app, "-t", self.tag]
+            result = run(*words, "--no-cache", "--progress", "quiet", check=False, env={"DASH_BUILD_HOME": str(store)})
+            self.assertEqual(result.returncode, 10, result.stderr)
+            self.assertEqual(
+                result.stderr[result.stderr.index("error: ") :],
+                f"error: this host does not let the build make namespaces and mounts: cannot start /usr/bin/{program} (clone): "
+                f"Operation not permitted\n  in step {step}\n"
+                "hint: run it as root with CAP_SYS_ADMIN (inside a container: a privileged one), and check "
+                "/proc/sys/user/max_pid_namespaces and max_mnt_namespaces\n",
+            )
 
     def test_wrong_options(self):
         self.assertEqual(self.dash("build", "--no-such-option", check=False).returncode, 2)

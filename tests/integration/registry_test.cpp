@@ -5,6 +5,7 @@
 #include "registry/puller.hpp"
 #include "registry/pusher.hpp"
 #include "registry/registry_error.hpp"
+#include "tests/support/content.hpp"
 #include "tests/support/error_of.hpp"
 #include "tests/support/registry_server.hpp"
 
@@ -14,22 +15,10 @@
 
 using namespace dash;
 using namespace dash::registry;
+using dash::testing::noise;
 using dash::testing::RegistryServer;
 
 namespace {
-
-// Bytes that do not compress and are the same each time.
-std::string noise(std::size_t size, unsigned seed) {
-  std::string out(size, '\0');
-  std::uint64_t state = seed * 0x9E3779B97F4A7C15ULL + 1;
-  for (auto& c : out) {
-    state ^= state << 13U;
-    state ^= state >> 7U;
-    state ^= state << 17U;
-    c = static_cast<char>(state);
-  }
-  return out;
-}
 
 std::string config_json(const std::string& architecture) {
   oci::ImageConfig config;

@@ -1,20 +1,16 @@
 #include "base/background_sink.hpp"
 
 #include "base/error.hpp"
+#include "tests/support/content.hpp"
 
 #include <thread>
 
 #include <catch2/catch.hpp>
 
 using namespace dash;
+using dash::testing::noise;
 
 namespace {
-
-std::string pattern(std::size_t size) {
-  std::string out(size, '\0');
-  for (std::size_t i = 0; i < size; ++i) out[i] = static_cast<char>(i * 31 + i / 251);
-  return out;
-}
 
 class FailingSink : public Sink {
  public:
@@ -34,7 +30,7 @@ TEST_CASE("a background sink passes everything on, in order") {
   const auto size = GENERATE(as<std::size_t>(), 0, 1, kStreamBlock - 1, kStreamBlock, kStreamBlock + 1,
                              20 * kStreamBlock + 17);
   const auto piece = GENERATE(as<std::size_t>(), 1000, kStreamBlock, 3 * kStreamBlock);
-  const auto text = pattern(size);
+  const auto text = noise(size);
   StringSink out;
   {
     BackgroundSink sink(out);
@@ -52,7 +48,7 @@ TEST_CASE("a short stream needs no thread") {
     std::thread::id id;
   } out;
   BackgroundSink sink(out);
-  sink.write(as_bytes(pattern(kStreamBlock)));
+  sink.write(as_bytes(noise(kStreamBlock)));
   sink.finish();
   CHECK(out.id == std::this_thread::get_id());
 }
@@ -61,7 +57,7 @@ TEST_CASE("what fails in the background is thrown in the foreground") {
   const auto limit = GENERATE(as<std::size_t>(), 0, kStreamBlock, 7 * kStreamBlock, 63 * kStreamBlock);
   FailingSink out(limit);
   BackgroundSink sink(out);
-  const auto text = pattern(kStreamBlock);
+  const auto text = noise(kStreamBlock);
   const auto write_all = [&] {
     for (int i = 0; i < 64; ++i) sink.write(as_bytes(text));
     sink.finish();
@@ -73,7 +69,7 @@ TEST_CASE("an abandoned background sink does not end its stream") {
   StringSink out;
   {
     BackgroundSink sink(out);
-    sink.write(as_bytes(pattern(kStreamBlock / 2)));
+    sink.write(as_bytes(noise(kStreamBlock / 2)));
   }
   CHECK(out.text().empty());
 }

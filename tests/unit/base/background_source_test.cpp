@@ -1,18 +1,14 @@
 #include "base/background_source.hpp"
 
 #include "base/error.hpp"
+#include "tests/support/content.hpp"
 
 #include <catch2/catch.hpp>
 
 using namespace dash;
+using dash::testing::noise;
 
 namespace {
-
-std::string pattern(std::size_t size) {
-  std::string out(size, '\0');
-  for (std::size_t i = 0; i < size; ++i) out[i] = static_cast<char>(i * 31 + i / 251);
-  return out;
-}
 
 // Gives its text in small pieces, then fails or ends.
 class SlowSource : public Source {
@@ -40,7 +36,7 @@ TEST_CASE("a background source gives everything, in order") {
   const auto size = GENERATE(as<std::size_t>(), 0, 1, kStreamBlock - 1, kStreamBlock, kStreamBlock + 1,
                              20 * kStreamBlock + 17);
   const auto piece = GENERATE(as<std::size_t>(), 1000, kStreamBlock, 3 * kStreamBlock);
-  const auto text = pattern(size);
+  const auto text = noise(size);
   SlowSource slow(text, SlowSource::End::clean);
   BackgroundSource source(slow);
   std::string out;
@@ -52,7 +48,7 @@ TEST_CASE("a background source gives everything, in order") {
 
 TEST_CASE("a failure comes where it happened, after all that was read before") {
   const auto blocks = GENERATE(as<std::size_t>(), 0, 1, 6);
-  const auto text = pattern(blocks * kStreamBlock);
+  const auto text = noise(blocks * kStreamBlock);
   SlowSource slow(text, SlowSource::End::failure);
   BackgroundSource source(slow);
   std::string out;
@@ -66,7 +62,7 @@ TEST_CASE("a failure comes where it happened, after all that was read before") {
 }
 
 TEST_CASE("a background source may be left unread") {
-  SlowSource slow(pattern(20 * kStreamBlock), SlowSource::End::clean);
+  SlowSource slow(noise(20 * kStreamBlock), SlowSource::End::clean);
   { const BackgroundSource untouched(slow); }
   BackgroundSource source(slow);
   std::vector<std::byte> buffer(10);

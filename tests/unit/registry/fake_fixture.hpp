@@ -3,6 +3,7 @@
 
 #include "base/event.hpp"
 #include "registry/registry_client.hpp"
+#include "tests/support/content.hpp"
 #include "tests/support/error_of.hpp"
 #include "tests/support/tools.hpp"
 #include "tests/unit/registry/fake_registry.hpp"
@@ -10,18 +11,6 @@
 #include <string>
 
 namespace dash::testing {
-
-inline std::string pattern(std::size_t size, unsigned seed = 1) {
-  std::string out(size, '\0');
-  std::uint64_t state = seed * 0x9E3779B97F4A7C15ULL + 1;
-  for (auto& c : out) {
-    state ^= state << 13U;
-    state ^= state >> 7U;
-    state ^= state << 17U;
-    c = static_cast<char>(state);
-  }
-  return out;
-}
 
 inline oci::Descriptor describe(const std::string& bytes,
                                 std::string_view media_type = oci::media_type::kLayerGzip) {

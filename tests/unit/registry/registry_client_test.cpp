@@ -17,7 +17,7 @@ using dash::testing::error_of;
 using dash::testing::FakeAnswer;
 using dash::testing::FakeFixture;
 using dash::testing::FakeRequest;
-using dash::testing::pattern;
+using dash::testing::noise;
 
 namespace {
 
@@ -168,7 +168,7 @@ TEST_CASE("client: Retry-After is the least that is waited, in both forms") {
 
 TEST_CASE("client: a blob's connection breaks, and its rest is fetched") {
   FakeFixture f;
-  const auto bytes = pattern(700'000);
+  const auto bytes = noise(700'000);
   f.server.add_blob("team/app", bytes);
   auto broken = answer(200, {}, bytes);
   broken.drop_after = 300'000;
@@ -183,7 +183,7 @@ TEST_CASE("client: a blob's connection breaks, and its rest is fetched") {
 
 TEST_CASE("client: a registry without ranges gives the blob from the start again") {
   FakeFixture f;
-  const auto bytes = pattern(700'000);
+  const auto bytes = noise(700'000);
   auto broken = answer(200, {}, bytes);
   broken.drop_after = 300'000;
   auto calls = std::make_shared<std::atomic<int>>(0);
@@ -194,8 +194,8 @@ TEST_CASE("client: a registry without ranges gives the blob from the start again
 }
 
 TEST_CASE("client: blobs that are not what they should be") {
-  const auto bytes = pattern(200'000);
-  const auto wrong = pattern(200'000, 2);
+  const auto bytes = noise(200'000);
+  const auto wrong = noise(200'000, 2);
   const auto cases = std::vector<std::pair<FakeAnswer, std::string>>{
       {answer(200, {}, wrong), " does not match its digest: expected " + describe(bytes).digest.to_string()},
       {answer(200, {}, bytes + "x"), ": the blob has 200001 bytes instead of 200000"},
@@ -228,7 +228,7 @@ TEST_CASE("client: a slow drip is given up after the stall timeout") {
   FakeFixture f;
   f.settings.http.stall_timeout = std::chrono::seconds(1);
   f.settings.retry.retries = 0;
-  const auto bytes = pattern(200'000);
+  const auto bytes = noise(200'000);
   f.server.set_hook([=](const FakeRequest&) {
     auto out = answer(200, {}, bytes);
     out.drip = 10;
@@ -314,7 +314,7 @@ TEST_CASE("client: a token is renewed before it runs out, and when the server sa
 TEST_CASE("client: credentials stay with their host") {
   FakeFixture f;
   dash::testing::FakeRegistry other;
-  const auto bytes = pattern(1000);
+  const auto bytes = noise(1000);
   f.server.set_hook([&](const FakeRequest& request) -> std::optional<FakeAnswer> {
     if (request.header("authorization").empty()) return answer(401, {{"WWW-Authenticate", "Basic realm=x"}});
     if (contains(request.target, "/blobs/"))

@@ -12,7 +12,7 @@ using dash::testing::error_of;
 using dash::testing::FakeAnswer;
 using dash::testing::FakeFixture;
 using dash::testing::FakeRequest;
-using dash::testing::pattern;
+using dash::testing::noise;
 
 namespace {
 
@@ -26,7 +26,7 @@ struct Images : FakeFixture {
     config.platform.architecture = architecture;
     oci::Manifest manifest{layout.put(config.to_json(), oci::media_type::kConfig), {}, {}};
     for (const auto size : sizes)
-      manifest.layers.push_back(layout.put(pattern(size, static_cast<unsigned>(size)), layer_type));
+      manifest.layers.push_back(layout.put(noise(size, static_cast<unsigned>(size)), layer_type));
     return layout.put(manifest.to_json(), oci::media_type::kManifest);
   }
   PushReport push(RegistrySession& session, const oci::Descriptor& what, const std::string& to) {
@@ -144,7 +144,7 @@ TEST_CASE("pull: an interrupted blob is continued by the next run, a wrong part 
   f.push(session, image, "a:1");
   const auto blob = oci::Manifest::parse(f.layout.read(image, 10'000), "m").layers[0];
   const auto part = f.other.blob_path(blob.digest).string() + ".part";
-  write_file_atomic(part, pattern(700'000, 700'000).substr(0, 400'000));
+  write_file_atomic(part, noise(700'000, 700'000).substr(0, 400'000));
   auto report = f.pull(session, "a:1");
   CHECK(report.bytes_resumed == 400'000);
   CHECK(f.other.validate().empty());
@@ -190,7 +190,7 @@ TEST_CASE("copy: from registry to registry, with connections that break on both 
         breaks-- <= 0)
       return std::nullopt;
     FakeAnswer out;
-    out.body = pattern(700'000, 700'000);
+    out.body = noise(700'000, 700'000);
     out.drop_after = 350'000;
     return out;
   });
@@ -199,7 +199,7 @@ TEST_CASE("copy: from registry to registry, with connections that break on both 
   const auto to = oci::Reference::parse(target.address() + "/b:1");
   const auto report = Pusher(session, f.events, {}).push(source, image, to);
   CHECK(report.uploaded == 3);
-  CHECK(target.blob("b", large) == pattern(700'000, 700'000));
+  CHECK(target.blob("b", large) == noise(700'000, 700'000));
   CHECK(target.manifest("b", "1") == f.server.manifest("a", "1"));
   // Within one registry blobs are mounted.
   CHECK(Pusher(session, f.events, {}).push(source, image, f.name("c:1")).mounted == 3);

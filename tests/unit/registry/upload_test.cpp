@@ -19,13 +19,13 @@ using dash::testing::error_of;
 using dash::testing::FakeAnswer;
 using dash::testing::FakeFixture;
 using dash::testing::FakeRequest;
-using dash::testing::pattern;
+using dash::testing::noise;
 
 namespace {
 
 struct Upload : FakeFixture {
   dash::testing::MemoryStore store;
-  std::string bytes = pattern(450'000);
+  std::string bytes = noise(450'000);
   oci::Descriptor blob = store.put(bytes, oci::media_type::kLayerGzip);
 
   UploadResult run() {
@@ -196,7 +196,7 @@ TEST_CASE("upload: tokens that live for a second") {
 
 TEST_CASE("upload: what is damaged here does not arrive there") {
   Upload f;
-  f.store.damage(f.blob.digest, pattern(450'000, 2));
+  f.store.damage(f.blob.digest, noise(450'000, 2));
   CHECK(contains(error_of([&] { f.run(); }), "corrupt: blob "));
   CHECK_FALSE(f.server.blob("team/app", f.blob.digest.to_string()));
 }
