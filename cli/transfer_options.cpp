@@ -34,9 +34,11 @@ void add_registry(CLI::App& command, RegistryOptions& options, const std::string
 // A subcommand whose options live as long as the parser's callbacks.
 template <class Options>
 std::pair<CLI::App*, std::shared_ptr<Options>> add(CLI::App& app, const std::function<void(Command)>& chosen,
-                                                   const std::string& name, const std::string& what) {
+                                                   const std::string& name, const std::string& what,
+                                                   const std::string& footer) {
   auto options = std::make_shared<Options>();
   auto* command = app.add_subcommand(name, what);
+  command->footer(footer);
   command->callback([options, chosen] { chosen(*options); });
   return {command, options};
 }
@@ -46,7 +48,9 @@ std::pair<CLI::App*, std::shared_ptr<Options>> add(CLI::App& app, const std::fun
 void add_transfer_commands(CLI::App& app, SettingOptions& settings,
                            const std::function<void(Command)>& chosen) {
   {
-    auto [command, options] = add<PushOptions>(app, chosen, "push", "Send an image to a registry");
+    auto [command, options] =
+        add<PushOptions>(app, chosen, "push", "Send an image to a registry",
+                         "Example:\n  dash-build push sales registry.example/team/sales:1.2");
     command
         ->add_option(
             "IMAGE", options->image,
@@ -56,11 +60,11 @@ void add_transfer_commands(CLI::App& app, SettingOptions& settings,
     add_registry(*command, options->registry);
     settings.add(*command, "progress", options->progress);
     add_common(settings, *command, options->common);
-    command->footer("Example:\n  dash-build push sales registry.example/team/sales:1.2");
   }
   {
     auto [command, options] =
-        add<PullOptions>(app, chosen, "pull", "Fetch an image from a registry into the store");
+        add<PullOptions>(app, chosen, "pull", "Fetch an image from a registry into the store",
+                         "Example:\n  dash-build pull registry.example/team/sales:1.2 -t sales");
     command->add_option("IMAGE", options->image, "REGISTRY/REPOSITORY[:TAG][@DIGEST]")->required();
     command->add_option("-t,--tag", options->name, "Name in the store (default: IMAGE)")
         ->type_name("NAME[:TAG]");
@@ -71,11 +75,11 @@ void add_transfer_commands(CLI::App& app, SettingOptions& settings,
     add_registry(*command, options->registry);
     settings.add(*command, "progress", options->progress);
     add_common(settings, *command, options->common);
-    command->footer("Example:\n  dash-build pull registry.example/team/sales:1.2 -t sales");
   }
   {
     auto [command, options] =
-        add<CopyOptions>(app, chosen, "copy", "Copy an image between registries, layouts and the store");
+        add<CopyOptions>(app, chosen, "copy", "Copy an image between registries, layouts and the store",
+                         "Example:\n  dash-build copy docker://a.example/app:1 docker://b.example/app:1");
     constexpr const char* kPlaces =
         "docker://REGISTRY/REPOSITORY[:TAG], oci:DIR[:TAG], or a name in the store";
     command->add_option("FROM", options->from, kPlaces)->required();
@@ -88,40 +92,43 @@ void add_transfer_commands(CLI::App& app, SettingOptions& settings,
         ->type_name("USER:PASSWORD");
     settings.add(*command, "progress", options->progress);
     add_common(settings, *command, options->common);
-    command->footer("Example:\n  dash-build copy docker://a.example/app:1 docker://b.example/app:1");
   }
   {
-    auto [command, options] = add<TagsOptions>(app, chosen, "tags", "List the tags of a repository");
+    auto [command, options] = add<TagsOptions>(app, chosen, "tags", "List the tags of a repository",
+                                               "Example:\n  dash-build tags registry.example/team/sales");
     command->add_option("REPOSITORY", options->repository, "REGISTRY/REPOSITORY")->required();
     add_registry(*command, options->registry);
     add_common(settings, *command, options->common);
   }
   {
     auto [command, options] =
-        add<ManifestOptions>(app, chosen, "manifest", "Print a manifest or index as the registry has it");
+        add<ManifestOptions>(app, chosen, "manifest", "Print a manifest or index as the registry has it",
+                             "Example:\n  dash-build manifest registry.example/team/sales:1.2");
     command->add_option("IMAGE", options->image, "REGISTRY/REPOSITORY[:TAG][@DIGEST]")->required();
     add_registry(*command, options->registry);
     add_common(settings, *command, options->common);
   }
   {
     auto [command, options] =
-        add<DeleteOptions>(app, chosen, "delete", "Remove a tag, or by digest a manifest, from a registry");
+        add<DeleteOptions>(app, chosen, "delete", "Remove a tag, or by digest a manifest, from a registry",
+                           "Example:\n  dash-build delete registry.example/team/sales:1.2");
     command->add_option("IMAGE", options->image, "REGISTRY/REPOSITORY:TAG or …@DIGEST")->required();
     add_registry(*command, options->registry);
     add_common(settings, *command, options->common);
   }
   {
     auto [command, options] =
-        add<LoginOptions>(app, chosen, "login", "Store a user's password for a registry");
+        add<LoginOptions>(app, chosen, "login", "Store a user's password for a registry",
+                          "Example:\n  dash-build login registry.example -u sam < password.txt");
     command->add_option("REGISTRY", options->host, "HOST[:PORT]")->required();
     command->add_option("-u,--user", options->user, "User name; the password is read from standard input")
         ->required();
     add_registry(*command, options->registry);
     add_common(settings, *command, options->common);
-    command->footer("Example:\n  dash-build login registry.example -u sam < password.txt");
   }
   {
-    auto [command, options] = add<LogoutOptions>(app, chosen, "logout", "Forget a registry's password");
+    auto [command, options] = add<LogoutOptions>(app, chosen, "logout", "Forget a registry's password",
+                                                 "Example:\n  dash-build logout registry.example");
     command->add_option("REGISTRY", options->host, "HOST[:PORT]")->required();
     command->add_option("--authfile", options->registry.auth_file, "Where it is stored (default: as login)")
         ->type_name("FILE");
