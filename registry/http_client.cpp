@@ -68,6 +68,21 @@ TransferError::Kind kind_of(CURLcode code) {
   }
 }
 
+// What servers say (RFC 8446 §6.2) to who comes without a certificate, or with another than they want. With
+// TLS 1.3 it arrives when the handshake is over for us, so libcurl takes it for a broken connection.
+bool wants_another_certificate(std::string_view reason) {
+  for (const auto* alert : {"alert certificate required", "alert bad certificate", "alert unknown ca",
+                            "alert certificate expired", "alert certificate revoked",
+                            "alert unsupported certificate", "alert certificate unknown"})
+    if (contains(reason, alert)) return true;
+  return false;
+}
+
+ErrorCode code_of(TransferError::Kind kind) {
+  if (kind == TransferError::Kind::invalid) return ErrorCode::invalid_input;
+  return kind == TransferError::Kind::unwelcome ? ErrorCode::denied : ErrorCode::unavailable;
+}
+
 }  // namespace
 
 // One request on its way, shared by the thread that waits for it and the loop's.
@@ -199,6 +214,13 @@ class HttpLoop {
       kind = TransferError::Kind::invalid;
       reason = concat("a redirect leads from a public server to the private address of ",
                       Url::parse(transfer->request.url)->host);
+    } else if (wants_another_certificate(reason)) {
+      kind = TransferError::Kind::unwelcome;
+      const auto& tls = transfer->request.tls;
+      reason = !tls || tls->client_certificate.empty()
+                   ? std::string("the server wants a client certificate, and there is none for it")
+                   : concat("the server does not accept the client certificate ",
+                            tls->client_certificate.string());
     } else if (transfer->head_complete && kind == TransferError::Kind::unreachable) {
       kind = TransferError::Kind::broken;
     }
@@ -217,6 +239,11 @@ class HttpLoop {
         return concat("the certificate was checked against ",
                       files.empty() ? std::string("the system's CA files") : join(files, ", "),
                       "; add the server's CA there, or name it with SSL_CERT_FILE");
+      }
+      case TransferError::Kind::unwelcome: {
+        const auto host = Url::parse(transfer.request.url)->authority();
+        return concat("put one into certs.d/", host,
+                      "/ as NAME.cert with NAME.key, or as 'client' into its hosts.toml");
       }
       case TransferError::Kind::unreachable:
         return transfer.through_proxy ? "check the proxy settings (https_proxy, http_proxy, no_proxy)"
@@ -528,8 +555,7 @@ std::vector<std::string_view> HttpHeaders::all(std::string_view name) const {
 }
 
 TransferError::TransferError(Kind kind, const HttpRequest& request, std::string reason)
-    : Error(kind == Kind::invalid ? ErrorCode::invalid_input : ErrorCode::unavailable,
-            concat(request.method, ' ', redact_url(request.url), ": ", reason)),
+    : Error(code_of(kind), concat(request.method, ' ', redact_url(request.url), ": ", reason)),
       kind_(kind),
       reason_(std::move(reason)) {}
 
