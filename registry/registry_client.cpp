@@ -182,7 +182,7 @@ std::optional<oci::Descriptor> RegistryClient::resolve(const std::string& refere
                                            : oci::Digest::try_parse(reply.header("Docker-Content-Digest"));
   auto type = media_type_of(reply.header("Content-Type"));
   const auto size = reply.answer->content_length();
-  if (reply.status() == 200 && digest && !type.empty() && size && *size > 0)
+  if (reply.status() == 200 && digest && !type.empty() && type != "text/html" && size && *size > 0)
     return oci::Descriptor{std::move(type), *digest, *size, {}, std::nullopt};
   // HEAD is not supported, does not say all, or was refused without a reason: the content itself tells.
   try {
@@ -226,6 +226,9 @@ ManifestContent RegistryClient::read_manifest(Reply& reply, const std::string& r
   if (const auto inside = media_type_in(bytes); type.empty() || type == "application/json" ||
                                                 type == "text/plain" || type == "application/octet-stream")
     type = inside;
+  if (type.empty() || type == "text/html")
+    throw Error(ErrorCode::unsupported, concat(reply.shown(), ": the answer is no manifest"))
+        .with_hint("this may be no registry, or a proxy or a page for logging in answers in its place");
   return {{std::move(type), digest, bytes.size(), {}, std::nullopt}, std::move(bytes)};
 }
 

@@ -20,6 +20,7 @@ import subprocess
 import tarfile
 import threading
 import time
+import urllib.error
 import urllib.parse
 import urllib.request
 import warnings
@@ -131,6 +132,14 @@ class RegistryServer:
     def stop(self):
         self.process.kill()
         self.process.wait()
+
+    def status(self, path, token):
+        """Of the answer to a request with a token, without TLS."""
+        request = urllib.request.Request(f"http://{self.address}/v2/{path}", headers={"Authorization": f"Bearer {token}"})
+        try:
+            return urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=60).status
+        except urllib.error.HTTPError as answer:
+            return answer.code
 
     def get(self, path, accept="*/*"):
         """The body of an answer, asked without any program under test."""
