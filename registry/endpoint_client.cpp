@@ -49,6 +49,7 @@ Reply EndpointClient::send(const Call& call) {
   Backoff backoff(session_.settings().retry);
   auto scopes = call.scopes;
   unsigned challenges = 0;
+  bool told_plain = false;
   const auto host = endpoint_.base.authority();
   for (bool first = true;; first = false) {
     if (!first && call.body != nullptr) call.body->restart();
@@ -71,10 +72,10 @@ Reply EndpointClient::send(const Call& call) {
       if (status == 429 && wait && !session_.rate_limits().note(host, *wait)) return reply;
       if (!wait || call.retry == Call::Retry::no) return reply;
     } catch (const TransferError& error) {
-      const auto authority = endpoint_.base.authority();
+      // Requests that began before another one found it out meet this, too.
       if (error.kind() == TransferError::Kind::not_tls &&
-          endpoint_.scheme == Endpoint::Scheme::https_or_http && !session_.speaks_plain_http(authority)) {
-        session_.note_plain_http(authority);
+          endpoint_.scheme == Endpoint::Scheme::https_or_http && !std::exchange(told_plain, true)) {
+        session_.note_plain_http(host);
         continue;
       }
       if (!error.is_transient() || call.retry == Call::Retry::no) throw;

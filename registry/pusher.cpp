@@ -2,176 +2,209 @@
 
 #include "base/error.hpp"
 #include "base/text.hpp"
-#include "registry/registry_error.hpp"
 #include "registry/transfer_group.hpp"
-#include "registry/upload.hpp"
 
-#include <condition_variable>
+#include <algorithm>
 #include <map>
-#include <set>
+#include <memory>
+#include <mutex>
+#include <optional>
 
 namespace dash::registry {
 
-// Which repositories of a registry are known to have a blob, and whether somebody is moving it there.
-class BlobLedger {
- public:
-  // Waits while another thread moves the blob to this registry; then the caller is the one who moves it,
-  // until `release`. Returns the repositories that have it.
-  std::set<std::string> claim(const std::string& registry, const oci::Digest& digest,
-                              const std::stop_token& stop) {
-    std::unique_lock lock(mutex_);
-    auto& entry = entries_[{registry, digest}];
-    if (!changed_.wait(lock, stop, [&] { return !entry.moving; }))
-      throw Error(ErrorCode::canceled, "canceled while waiting for a blob");
-    entry.moving = true;
-    return entry.repositories;
-  }
-  void note(const std::string& registry, const oci::Digest& digest, const std::string& repository) {
-    const std::scoped_lock lock(mutex_);
-    entries_[{registry, digest}].repositories.insert(repository);
-  }
-  void release(const std::string& registry, const oci::Digest& digest) {
-    const std::scoped_lock lock(mutex_);
-    entries_[{registry, digest}].moving = false;
-    changed_.notify_all();
-  }
-
- private:
-  struct Entry {
-    std::set<std::string> repositories;
-    bool moving = false;
-  };
-  std::mutex mutex_;
-  std::condition_variable_any changed_;
-  std::map<std::pair<std::string, oci::Digest>, Entry> entries_;
-};
-
 namespace {
 
-// One image on its way.
-class Push {
+// Sets are taken in pieces of this many images: their documents are in memory at once.
+constexpr std::size_t kImagesAtOnce = 100;
+
+std::string reference_of(const PushItem& item) {
+  return !item.to.tag.empty() ? item.to.tag : item.image.digest.to_string();
+}
+
+void check(const PushItem& item) {
+  if (item.to.digest && *item.to.digest != item.image.digest)
+    throw Error(ErrorCode::usage, concat(item.to.to_string(), " names another digest than the image's, ",
+                                         item.image.digest.to_string()))
+        .with_hint("push to a tag, or leave the digest out");
+}
+
+// A set on its way.
+class SetPush {
  public:
-  Push(RegistrySession& session, EventSink& events, BlobLedger& ledger, ImageSource& from,
-       const oci::Reference& to, const PushOptions& options, const std::stop_token& stop)
+  SetPush(RegistrySession& session, BlobPlacer& blobs, std::span<const PushItem> items,
+          const PushOptions& options, const std::stop_token& stop)
       : session_(session),
-        events_(events),
-        ledger_(ledger),
-        from_(from),
+        blobs_(blobs),
+        items_(items),
         options_(options),
         group_(stop),
-        client_(session, to, group_.stop()) {
-    const auto place = from.place();
-    if (place && place->registry == client_.registry()) candidates_.push_back(place->repository);
-    candidates_.insert(candidates_.end(), options.mount_from.begin(), options.mount_from.end());
-    std::erase(candidates_, client_.repository());
-  }
+        images_(items.size()) {}
 
-  PushReport run(const oci::Descriptor& image, const std::string& reference) {
-    report_.image = image;
-    if (const auto there = client_.resolve(reference); there && there->digest == image.digest) return report_;
-    report_.outcome = PushReport::Outcome::pushed;
-    const auto contents = read_contents(from_, image);
-    group_.for_each(session_.transfers(), contents.blobs.size(),
-                    [&](std::size_t i) { place_blob(contents.blobs[i]); });
-    put_documents(contents.documents, reference);
-    return report_;
+  std::vector<PushOutcome> run() {
+    for (std::size_t i = 0; i < items_.size(); ++i) {
+      images_[i].client = client_of(items_[i].to);
+      images_[i].outcome.report.image = items_[i].image;
+    }
+    for_each(items_.size(), [&](std::size_t i) { guarded(i, [&] { look(i); }); });
+    place_blobs();
+    put_manifests();
+    for_each(items_.size(), [&](std::size_t i) { guarded(i, [&] { put_root(i); }); });
+    std::vector<PushOutcome> out;
+    for (auto& image : images_) out.push_back(std::move(image.outcome));
+    return out;
   }
 
  private:
-  void place_blob(const oci::Descriptor& blob) {
-    const auto known = ledger_.claim(client_.registry(), blob.digest, group_.stop());
-    struct Release {
-      Push& push;
-      const oci::Descriptor& blob;
-      ~Release() { push.ledger_.release(push.client_.registry(), blob.digest); }
-    } release{*this, blob};
-    if (known.contains(client_.repository()) || (known.empty() && client_.has_blob(blob))) {
-      const std::scoped_lock lock(mutex_);
-      ++report_.there;
-    } else {
-      std::optional<Url> begun;
-      if (!mount(blob, known, begun)) upload(blob, begun);
-    }
-    ledger_.note(client_.registry(), blob.digest, client_.repository());
-    BlobProgress(events_, options_.step, blob).finish();
+  struct Image {
+    RegistryClient* client = nullptr;
+    std::optional<ImageContents> contents;  // nothing when the destination has the image, or it failed
+    PushOutcome outcome;
+  };
+  // A blob and the images of one registry that want it.
+  struct Wanted {
+    oci::Descriptor blob;
+    std::vector<std::size_t> images;
+  };
+
+  RegistryClient* client_of(const oci::Reference& name) {
+    auto& client = clients_[{name.registry, name.repository}];
+    if (!client) client = std::make_unique<RegistryClient>(session_, name, group_.stop());
+    return client.get();
   }
 
-  bool mount(const oci::Descriptor& blob, const std::set<std::string>& known, std::optional<Url>& begun) {
-    const auto& candidate = !known.empty()        ? *known.begin()
-                            : candidates_.empty() ? std::string()
-                                                  : candidates_.front();
-    if (candidate.empty()) return false;
+  void for_each(std::size_t count, const std::function<void(std::size_t)>& body) {
+    group_.for_each(session_.transfers(), count, body);
+  }
+
+  // Runs `body` unless the image has failed; what it throws is the image's failure, or everyone's.
+  void guarded(std::size_t image, const std::function<void()>& body) {
+    if (failed(image)) return;
     try {
-      begun = client_.mount_blob(blob.digest, candidate);
-    } catch (const RegistryError&) {
-      return false;  // registries refuse mounts in many ways; an upload always does
+      with_context(concat("while pushing to ", items_[image].to.to_string()), body);
+    } catch (...) {
+      if (options_.on_failure == PushOptions::OnFailure::stop || group_.stop().stop_requested()) throw;
+      const std::scoped_lock lock(mutex_);
+      if (!images_[image].outcome.failure) images_[image].outcome.failure = std::current_exception();
     }
-    if (begun) return false;
-    const std::scoped_lock lock(mutex_);
-    ++report_.mounted;
-    return true;
   }
 
-  void upload(const oci::Descriptor& blob, std::optional<Url> begun) {
-    BlobProgress progress(events_, options_.step, blob);
-    UploadOptions options;
-    options.location = std::move(begun);
-    options.progress = [&](std::uint64_t done) { progress.at(done); };
-    const auto source = from_.blob(blob);
-    const auto result = upload_blob(client_, blob, *source, options);
+  bool failed(std::size_t image) {
     const std::scoped_lock lock(mutex_);
-    ++report_.uploaded;
-    report_.bytes_sent += result.sent;
-    report_.bytes_resumed += result.resumed;
+    return images_[image].outcome.failure != nullptr;
   }
 
-  // Image manifests side by side, then indexes one after the other, which are in the right order.
-  void put_documents(const std::vector<Document>& documents, const std::string& reference) {
-    std::vector<const Document*> manifests;
-    for (const auto& document : documents)
-      if (&document != &documents.back() && oci::media_type::is_manifest(document.descriptor.media_type))
-        manifests.push_back(&document);
-    group_.for_each(session_.transfers(), manifests.size(),
-                    [&](std::size_t i) { put(*manifests[i], manifests[i]->descriptor.digest.to_string()); });
+  // What the image needs, unless the destination points to it already.
+  void look(std::size_t i) {
+    const auto& item = items_[i];
+    auto& image = images_[i];
+    check(item);
+    const auto there = image.client->resolve(reference_of(item));
+    if (there && there->digest == item.image.digest) return;
+    image.contents = read_contents(*item.from, item.image);
+    image.outcome.report.outcome = PushReport::Outcome::pushed;
+  }
+
+  void place_blobs() {
+    std::map<std::pair<std::string, oci::Digest>, std::size_t> places;
+    std::vector<Wanted> wanted;
+    for (std::size_t i = 0; i < images_.size(); ++i) {
+      if (!images_[i].contents) continue;
+      for (const auto& blob : images_[i].contents->blobs) {
+        const auto [place, is_new] =
+            places.try_emplace({images_[i].client->registry(), blob.digest}, wanted.size());
+        if (is_new) wanted.push_back({blob, {}});
+        wanted[place->second].images.push_back(i);
+      }
+    }
+    std::stable_sort(wanted.begin(), wanted.end(),
+                     [](const Wanted& a, const Wanted& b) { return a.blob.size > b.blob.size; });
+    for_each(wanted.size(), [&](std::size_t i) {
+      for (const auto image : wanted[i].images) guarded(image, [&] { place(image, wanted[i].blob); });
+    });
+  }
+
+  void place(std::size_t i, const oci::Descriptor& blob) {
+    const auto& item = items_[i];
+    auto& client = *images_[i].client;
+    auto candidates = options_.mount_from;
+    if (const auto place = item.from->place(); place && place->registry == client.registry())
+      candidates.insert(candidates.begin(), place->repository);
+    const auto placed = blobs_.place(
+        client, blob, [&] { return item.from->blob(blob); }, candidates);
+    const std::scoped_lock lock(mutex_);
+    auto& report = images_[i].outcome.report;
+    ++(placed.how == PlacedBlob::How::there     ? report.there
+       : placed.how == PlacedBlob::How::mounted ? report.mounted
+                                                : report.uploaded);
+    report.bytes_sent += placed.upload.sent;
+    report.bytes_resumed += placed.upload.resumed;
+  }
+
+  // The manifests below the roots, side by side.
+  void put_manifests() {
+    struct Put {
+      std::size_t image;
+      const Document* document;
+    };
+    std::vector<Put> puts;
+    for (std::size_t i = 0; i < images_.size(); ++i) {
+      if (!images_[i].contents) continue;
+      const auto& documents = images_[i].contents->documents;
+      for (const auto& document : documents)
+        if (&document != &documents.back() && oci::media_type::is_manifest(document.descriptor.media_type))
+          puts.push_back({i, &document});
+    }
+    for_each(puts.size(), [&](std::size_t i) {
+      const auto [image, document] = puts[i];
+      guarded(image, [&] { put(image, *document, document->descriptor.digest.to_string()); });
+    });
+  }
+
+  // Indexes one after the other, which are in the right order, then the root.
+  void put_root(std::size_t i) {
+    if (!images_[i].contents) return;
+    const auto& documents = images_[i].contents->documents;
     for (const auto& document : documents)
       if (&document != &documents.back() && oci::media_type::is_index(document.descriptor.media_type))
-        put(document, document.descriptor.digest.to_string());
-    put(documents.back(), reference);
+        put(i, document, document.descriptor.digest.to_string());
+    put(i, documents.back(), reference_of(items_[i]));
   }
 
-  void put(const Document& document, const std::string& reference) {
-    client_.put_manifest(reference, document.bytes, document.descriptor.media_type);
+  void put(std::size_t i, const Document& document, const std::string& reference) {
+    images_[i].client->put_manifest(reference, document.bytes, document.descriptor.media_type);
   }
 
   RegistrySession& session_;
-  EventSink& events_;
-  BlobLedger& ledger_;
-  ImageSource& from_;
+  BlobPlacer& blobs_;
+  std::span<const PushItem> items_;
   const PushOptions& options_;
   TransferGroup group_;
-  RegistryClient client_;
-  std::vector<std::string> candidates_;
+  std::map<std::pair<std::string, std::string>, std::unique_ptr<RegistryClient>> clients_;
+  std::vector<Image> images_;
   std::mutex mutex_;
-  PushReport report_;
 };
 
 }  // namespace
 
-Pusher::Pusher(RegistrySession& session, EventSink& events, std::stop_token stop)
-    : session_(session), events_(events), stop_(std::move(stop)), ledger_(std::make_unique<BlobLedger>()) {}
-
-Pusher::~Pusher() = default;
+Pusher::Pusher(RegistrySession& session, EventSink& events, std::stop_token stop, const std::string& step)
+    : session_(session), stop_(std::move(stop)), blobs_(events, step) {}
 
 PushReport Pusher::push(ImageSource& from, const oci::Descriptor& image, const oci::Reference& to,
                         const PushOptions& options) {
-  if (to.digest && *to.digest != image.digest)
-    throw Error(ErrorCode::usage,
-                concat(to.to_string(), " names another digest than the image's, ", image.digest.to_string()))
-        .with_hint("push to a tag, or leave the digest out");
-  const auto reference = !to.tag.empty() ? to.tag : image.digest.to_string();
-  return with_context(concat("while pushing to ", to.to_string()), [&] {
-    return Push(session_, events_, *ledger_, from, to, options, stop_).run(image, reference);
-  });
+  const PushItem item{&from, image, to};
+  auto stop_at_once = options;
+  stop_at_once.on_failure = PushOptions::OnFailure::stop;
+  return SetPush(session_, blobs_, {&item, 1}, stop_at_once, stop_).run().front().report;
+}
+
+std::vector<PushOutcome> Pusher::push_all(std::span<const PushItem> items, const PushOptions& options) {
+  std::vector<PushOutcome> out;
+  for (std::size_t at = 0; at < items.size(); at += kImagesAtOnce) {
+    const auto piece = items.subspan(at, std::min(kImagesAtOnce, items.size() - at));
+    for (auto& outcome : SetPush(session_, blobs_, piece, options, stop_).run())
+      out.push_back(std::move(outcome));
+  }
+  return out;
 }
 
 }  // namespace dash::registry

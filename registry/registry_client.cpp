@@ -231,6 +231,17 @@ ManifestContent RegistryClient::read_manifest(Reply& reply, const std::string& r
 
 oci::Descriptor RegistryClient::put_manifest(const std::string& reference, std::string_view bytes,
                                              const std::string& media_type) {
+  auto stored = store_manifest(reference, bytes, media_type);
+  const auto json = Json::parse(bytes, nullptr, false);
+  if (json.is_object() && json.contains("subject") && json["subject"].is_object() &&
+      stored.referrers == Referrers::listed_by_client)
+    list_referrer(json["subject"].value("digest", std::string()), stored.manifest, bytes);
+  return std::move(stored.manifest);
+}
+
+RegistryClient::StoredManifest RegistryClient::store_manifest(const std::string& reference,
+                                                              std::string_view bytes,
+                                                              const std::string& media_type) {
   const oci::Descriptor out{media_type, oci::Digest::of(bytes), bytes.size(), {}, std::nullopt};
   MemorySource body(bytes);
   Call call;
@@ -246,11 +257,8 @@ oci::Descriptor RegistryClient::put_manifest(const std::string& reference, std::
       stored && *stored != out.digest)
     throw Error(ErrorCode::corrupt, concat(reply.shown(), ": the registry stored ", stored->to_string(),
                                            " instead of ", out.digest.to_string()));
-  const auto json = Json::parse(bytes, nullptr, false);
-  if (json.is_object() && json.contains("subject") && json["subject"].is_object() &&
-      reply.header("OCI-Subject").empty())
-    list_referrer(json["subject"].value("digest", std::string()), out, bytes);
-  return out;
+  return {out,
+          reply.header("OCI-Subject").empty() ? Referrers::listed_by_client : Referrers::listed_by_registry};
 }
 
 bool RegistryClient::delete_manifest(const std::string& reference) {
@@ -403,6 +411,7 @@ void RegistryClient::list_referrer(const std::string& subject, const oci::Descri
                                    std::string_view bytes) try {
   if (!oci::Digest::try_parse(subject)) return;
   const auto tag = referrers_tag(subject);
+  const std::scoped_lock lock(session_.referrer_lists());
   OrderedJson index = {
       {"schemaVersion", 2}, {"mediaType", oci::media_type::kIndex}, {"manifests", OrderedJson::array()}};
   if (const auto there = resolve(tag); there && oci::media_type::is_index(there->media_type))
@@ -419,7 +428,7 @@ void RegistryClient::list_referrer(const std::string& subject, const oci::Descri
     entry["artifactType"] = json["config"].value("mediaType", std::string());
   if (json.contains("annotations")) entry["annotations"] = json["annotations"];
   index["manifests"].push_back(std::move(entry));
-  put_manifest(tag, index.dump(), std::string(oci::media_type::kIndex));
+  store_manifest(tag, index.dump(), std::string(oci::media_type::kIndex));
 } catch (const OrderedJson::exception& fault) {
   throw Error(ErrorCode::corrupt,
               concat("the list of referrers of ", subject, " is not an index: ", fault.what()));

@@ -84,6 +84,13 @@ class RegistryClient {
   Reply read_from_any(By by, const Reading& attempt);
   Call read_call(std::string method, std::string path) const;
   ManifestContent read_manifest(Reply& reply, const std::string& reference) const;
+  enum class Referrers { listed_by_registry, listed_by_client };
+  struct StoredManifest {
+    oci::Descriptor manifest;
+    Referrers referrers = Referrers::listed_by_client;
+  };
+  StoredManifest store_manifest(const std::string& reference, std::string_view bytes,
+                                const std::string& media_type);
   void list_referrer(const std::string& subject, const oci::Descriptor& manifest, std::string_view bytes);
 
   RegistrySession& session_;

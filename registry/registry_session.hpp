@@ -45,6 +45,9 @@ class RegistrySession {
   bool speaks_plain_http(const std::string& authority) const;
   void note_plain_http(const std::string& authority);
 
+  // Held while a list of referrers is read, changed and written back (RegistryClient::put_manifest).
+  std::mutex& referrer_lists() { return referrer_lists_; }
+
  private:
   RegistrySettings settings_;
   HostsConfig hosts_;
@@ -52,6 +55,7 @@ class RegistrySession {
   Keychain keychain_;
   Authenticator authenticator_;
   RateLimits rate_limits_;
+  std::mutex referrer_lists_;
   mutable std::mutex mutex_;
   std::set<std::string> plain_http_;
   ThreadPool transfers_;

@@ -66,6 +66,57 @@ TEST_CASE("push: what one pusher has sent is mounted into other repositories") {
   CHECK(report.uploaded == 1);
 }
 
+TEST_CASE("push: a set's blobs are read and sent once, largest first, and mounted elsewhere") {
+  Images f;
+  f.settings.parallel = 1;
+  RegistrySession session(f.settings);
+  StoreSource source(f.layout);
+  const auto first = f.image({9000, 1000});
+  const auto second = f.image({9000, 5000});
+  const std::vector<PushItem> items = {
+      {&source, first, f.name("a:1")}, {&source, second, f.name("b:1")}, {&source, first, f.name("a:2")}};
+  const auto outcomes = Pusher(session, f.events, {}).push_all(items);
+  REQUIRE(outcomes.size() == 3);
+  CHECK(outcomes[0].report.uploaded == 3);
+  CHECK(outcomes[1].report.uploaded == 1);
+  CHECK(outcomes[1].report.mounted == 2);
+  CHECK(outcomes[2].report.there == 3);
+  CHECK(outcomes[0].report.bytes_sent + outcomes[1].report.bytes_sent ==
+        9000 + 1000 + 5000 + oci::Manifest::parse(f.layout.read(first, 10'000), "m").config.size);
+  std::vector<std::size_t> sent;
+  for (const auto& request : f.server.requests())
+    if (!request.body.empty() && contains(request.target, "/uploads/")) sent.push_back(request.body.size());
+  CHECK(std::is_sorted(sent.rbegin(), sent.rend()));
+  f.server.forget_requests();
+  for (const auto& outcome : Pusher(session, f.events, {}).push_all(items))
+    CHECK(outcome.report.outcome == PushReport::Outcome::present);
+  CHECK(f.server.lines() == std::vector<std::string>{"HEAD /v2/a/manifests/1", "HEAD /v2/b/manifests/1",
+                                                     "HEAD /v2/a/manifests/2"});
+}
+
+TEST_CASE("push: in a set that goes on, a failure concerns the images that need what failed") {
+  Images f;
+  RegistrySession session(f.settings);
+  StoreSource source(f.layout);
+  const auto good = f.image({9000, 1000});
+  const auto bad = f.image({9000, 5000});
+  fs::remove(f.layout.blob_path(oci::Manifest::parse(f.layout.read(bad, 10'000), "m").layers[1].digest));
+  PushOptions options;
+  options.on_failure = PushOptions::OnFailure::go_on;
+  const std::vector<PushItem> items = {
+      {&source, bad, f.name("a:1")}, {&source, good, f.name("b:1")}, {&source, bad, f.name("c:1")}};
+  const auto outcomes = Pusher(session, f.events, {}).push_all(items, options);
+  CHECK(outcomes[0].failure);
+  CHECK_FALSE(outcomes[1].failure);
+  CHECK(outcomes[2].failure);
+  CHECK(contains(error_of([&] { std::rethrow_exception(outcomes[2].failure); }), "not_found: blob sha256:"));
+  CHECK_FALSE(f.server.manifest("a", "1"));
+  CHECK(f.server.manifest("b", "1"));
+  CHECK_FALSE(f.server.manifest("c", "1"));
+  CHECK(
+      contains(error_of([&] { Pusher(session, f.events, {}).push_all(items); }), "not_found: blob sha256:"));
+}
+
 TEST_CASE("push: a mount that is refused becomes an upload") {
   for (const int status : {202, 404, 405, 403}) {
     INFO(status);
