@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <stop_token>
+#include <string>
 #include <vector>
 
 namespace dash::registry {
@@ -35,25 +36,32 @@ struct SelectionFailure {
   std::exception_ptr failure;  // an Error
 };
 
-struct ImageSelection {
-  // In the list's order, tags as versions (1.9 before 1.10), each image once for a destination; what refers
-  // to an image stands behind it.
-  std::vector<SelectedImage> images;
-  std::vector<SelectionFailure> failures;
-  // Destination repositories of entries whose patterns match no tag at all.
-  std::vector<oci::Reference> empty;
+// An entry of the list whose patterns match no tag.
+struct UnmatchedEntry {
+  oci::Reference source;  // a repository
+  std::optional<oci::Reference> destination;
+  std::string place;  // MirrorImage::place
 };
 
-// Asks for one HEAD per tag; for the list of tags only where patterns or referrers need it; for the content
-// of an index only where platforms or referrers need it; for the list of referrers of each image where
-// referrers are wanted.
+struct ImageSelection {
+  // In the list's order, then by tag; what refers to an image stands behind it. Nothing stands here twice for
+  // one destination.
+  std::vector<SelectedImage> images;
+  std::vector<SelectionFailure> failures;
+  std::vector<UnmatchedEntry> unmatched;
+};
+
+// Costs one HEAD for each tag, a list of tags for each repository where patterns or referrers need one, and
+// what the entry asks for: with `platforms` a GET instead of the HEAD, with `referrers` a list for each image
+// and the content of indexes.
 //
 // Several platforms of an index become an index of these images, with their attestations, that is otherwise
 // the source's; all of them: the source's index itself; one: that image itself. What is no index has no
-// platforms to choose from and is taken as it is.
+// platforms to choose from and is taken as it is. What refers to an index of which only a part is taken is
+// left.
 //
-// Failures of single images are part of the result; only Error(canceled) is thrown. Not to be called from a
-// task of RegistrySession::transfers(). The session must outlive the result.
+// Failures of single images are part of the result; of Errors only `canceled` is thrown. Not to be called
+// from a task of RegistrySession::transfers(). The session must outlive the result.
 ImageSelection select_images(RegistrySession& session, const MirrorList& list, const std::stop_token& stop);
 
 }  // namespace dash::registry

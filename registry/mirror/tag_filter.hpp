@@ -1,7 +1,10 @@
 // Which tags of a repository are meant: names, globs, regular expressions and ranges of versions.
 #pragma once
 
+#include "oci/digest.hpp"
+
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -25,7 +28,7 @@ class TagPattern {
 };
 
 // Tags that match one of `include` (all when it is empty) and none of `exclude`. Tags that stand for what
-// refers to an image (is_digest_tag) are matched by no pattern, only by their name.
+// refers to an image (parse_digest_tag) are matched by no pattern, only by their name.
 struct TagFilter {
   std::vector<TagPattern> include;
   std::vector<TagPattern> exclude;
@@ -37,8 +40,12 @@ struct TagFilter {
   std::vector<std::string> names() const;
 };
 
-// "sha256-<hex>", as registries without a referrers API list what refers to a digest, and
-// "sha256-<hex>.sig" (.att, .sbom), where cosign puts it.
-bool is_digest_tag(std::string_view tag);
+// "sha256-<hex>", as registries without a referrers API list what refers to a digest (distribution-spec
+// "Referrers Tag Schema"), and "sha256-<hex>.sig" (.att, .sbom), where cosign puts it.
+struct DigestTag {
+  oci::Digest subject;
+  std::string suffix;  // ".sig", or empty
+};
+std::optional<DigestTag> parse_digest_tag(std::string_view tag);
 
 }  // namespace dash::registry
