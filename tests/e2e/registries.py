@@ -71,7 +71,7 @@ class Certificates:
         self.ca = self.directory / "ca.crt"
         key = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes"
         script = f"openssl req -x509 {key} -keyout ca.key -out ca.crt -days 2 -subj /CN=test-ca\n"
-        for name, extra in ("server", "subjectAltName=IP:127.0.0.1,DNS:localhost"), ("client", "extendedKeyUsage=clientAuth"):
+        for name, extra in ("server", "subjectAltName=IP:127.0.0.1,DNS:localhost,DNS:registry.example,DNS:other.example"), ("client", "extendedKeyUsage=clientAuth"):
             script += f"""openssl req {key} -keyout {name}.key -out {name}.csr -subj /CN={name}
                 printf '{extra}' > {name}.ext
                 openssl x509 -req -in {name}.csr -CA ca.crt -CAkey ca.key -CAcreateserial -out {name}.crt -days 2 -extfile {name}.ext
@@ -429,3 +429,97 @@ class TokenServer:
     def close(self):
         self.server.shutdown()
         self.server.server_close()
+
+
+class ScriptedServer:
+    """Answers each request with what `answer(request)` says: status, headers, body. `requests` are those that came."""
+
+    def __init__(self, answer, certificates=None):
+        self.requests = []
+        outer = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def log_message(self, *_):
+                pass
+
+            def handle_any(self):
+                self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                outer.requests.append((self.command, self.path, dict(self.headers)))
+                status, headers, body = answer(self)
+                self.send_response(status)
+                for name, value in {**headers, "Content-Length": str(len(body))}.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                if self.command != "HEAD":
+                    self.wfile.write(body)
+
+            do_GET = do_HEAD = do_PUT = do_POST = do_PATCH = do_DELETE = handle_any
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.handle_error = lambda *_: None  # clients that go away
+        if certificates:
+            self.server.socket = certificates.server_context().wrap_socket(self.server.socket, server_side=True)
+        self.port = self.server.server_port
+        self.address = f"127.0.0.1:{self.port}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def close(self):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+class ConnectProxy:
+    """An HTTP proxy for TLS. `names` says which port of this machine stands for HOST:PORT; `status` refuses all."""
+
+    def __init__(self, names, status=None, credentials=None):
+        self.names = names
+        self.status = status
+        self.wanted = credentials and "Basic " + base64.b64encode(credentials.encode()).decode()
+        self.asked = []
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.address = "127.0.0.1:%d" % self.listener.getsockname()[1]
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            try:
+                client, _ = self.listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self.serve, args=(client,), daemon=True).start()
+
+    def serve(self, client):
+        with client:
+            head = b""
+            while b"\r\n\r\n" not in head:
+                if not (data := client.recv(4096)):
+                    return
+                head += data
+            lines = head.decode().split("\r\n")
+            target = lines[0].split()[1]
+            self.asked.append(target)
+            fields = dict(line.split(": ", 1) for line in lines[1:] if ": " in line)
+            allowed = not self.wanted or fields.get("Proxy-Authorization") == self.wanted
+            status = self.status or (407 if not allowed else 200 if target in self.names else 502)
+            client.sendall(b"HTTP/1.1 %d x\r\nProxy-Authenticate: Basic realm=x\r\n\r\n" % status)
+            if status != 200:
+                return
+            with socket.create_connection(("127.0.0.1", self.names[target])) as server:
+                other = threading.Thread(target=self.pump, args=(client, server), daemon=True)
+                other.start()
+                self.pump(server, client)
+                other.join()
+
+    @staticmethod
+    def pump(source, sink):
+        try:
+            while data := source.recv(65536):
+                sink.sendall(data)
+            sink.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
+
+    def close(self):
+        self.listener.close()
