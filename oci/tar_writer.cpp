@@ -11,8 +11,6 @@ namespace dash::oci {
 
 namespace {
 
-constexpr std::size_t kRecord = 512;
-
 // Offsets and widths of ustar header fields (IEEE 1003.1 pax, "ustar Interchange Format").
 struct Field {
   std::size_t offset;
@@ -37,7 +35,7 @@ constexpr std::uint64_t largest(Field field) {
   return (std::uint64_t{1} << (3 * (field.width - 1))) - 1;
 }
 
-using Header = std::array<char, kRecord>;
+using Header = std::array<char, kTarRecord>;
 
 void set_text(Header& header, Field field, std::string_view text) {
   text.copy(header.data() + field.offset, std::min(text.size(), field.width));
@@ -172,32 +170,35 @@ Header make_pax_header(std::string_view path, std::size_t size) {
   return header;
 }
 
-std::size_t padding_after(std::uint64_t size) {
-  return static_cast<std::size_t>((kRecord - size % kRecord) % kRecord);
+std::string_view text_of(const Header& header) {
+  return {header.data(), header.size()};
 }
 
 }  // namespace
+
+std::string tar_header(const TarEntry& entry) {
+  check(entry);
+  std::string records;
+  const auto header = make_entry_header(entry, records);
+  if (records.empty()) return std::string(text_of(header));
+  std::string out(text_of(make_pax_header(entry.path, records.size())));
+  out += records;
+  out.append(tar_padding(records.size()), '\0');
+  out += text_of(header);
+  return out;
+}
 
 TarWriter::TarWriter(Sink& next) : next_(next), block_(kStreamBlock) {}
 
 TarWriter::~TarWriter() = default;
 
 void TarWriter::begin(const TarEntry& entry) {
-  check(entry);
   if (left_ != 0)
     throw Error(ErrorCode::internal,
                 concat("the tar entry before ", quoted(entry.path), " lacks ", left_, " bytes"));
-  const auto put_header = [this](const Header& header) { put(std::as_bytes(std::span(header))); };
-  std::string records;
-  const auto header = make_entry_header(entry, records);
-  if (!records.empty()) {
-    put_header(make_pax_header(entry.path, records.size()));
-    put(as_bytes(records));
-    put_zeros(padding_after(records.size()));
-  }
-  put_header(header);
+  put(as_bytes(tar_header(entry)));
   left_ = entry.size;
-  padding_ = padding_after(entry.size);
+  padding_ = tar_padding(entry.size);
 }
 
 void TarWriter::write(Bytes content) {
@@ -229,7 +230,7 @@ void TarWriter::commit_buffer(std::size_t count) {
 
 void TarWriter::finish() {
   if (left_ != 0) throw Error(ErrorCode::internal, concat("the last tar entry lacks ", left_, " bytes"));
-  put_zeros(2 * kRecord);
+  put_zeros(kTarEnd);
   flush();
 }
 
@@ -250,7 +251,7 @@ void TarWriter::put(Bytes bytes) {
 }
 
 void TarWriter::put_zeros(std::size_t count) {
-  static constexpr std::array<std::byte, 2 * kRecord> kZeros{};
+  static constexpr std::array<std::byte, kTarEnd> kZeros{};
   put(Bytes(kZeros).first(count));
 }
 

@@ -34,6 +34,17 @@ struct TarEntry {
   std::map<std::string, std::string> xattrs = {};  // written as SCHILY.xattr.* pax records
 };
 
+// What stands in front of an entry's content: whole records of kTarRecord bytes, pax headers included. Throws
+// as TarWriter::begin does for a wrong entry.
+std::string tar_header(const TarEntry& entry);
+inline constexpr std::size_t kTarRecord = 512;
+// Zeros that follow content of `size` bytes.
+constexpr std::size_t tar_padding(std::uint64_t size) {
+  return static_cast<std::size_t>((kTarRecord - size % kTarRecord) % kTarRecord);
+}
+// Zeros at the end of an archive.
+inline constexpr std::size_t kTarEnd = 2 * kTarRecord;
+
 // Writes a tar to `next`, buffering in large blocks. Content of a file follows its `begin` in any number of
 // `write` calls and must add up to the entry's size. Throws Error(internal) when the caller breaks that, and
 // Error(unsupported) for what tar cannot hold: device numbers above 2097151, '=' in the name of an attribute.

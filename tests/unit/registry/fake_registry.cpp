@@ -270,6 +270,7 @@ FakeAnswer FakeRegistry::answer(const FakeRequest& request) {
   if (auto refusal = check_token(request)) return *refusal;
   const auto where = route(request.path());
   if (request.path() == "/v2/") return plain(200);
+  if (request.path() == "/v2/_catalog") return catalog();
   if (!where) return error(404, "NAME_UNKNOWN", "no such thing");
   if (where->kind == "/blobs/uploads/") return uploads(request, where->repository, where->rest);
   if (where->kind == "/blobs/") return blobs(request, where->repository, where->rest);
@@ -406,6 +407,12 @@ FakeAnswer FakeRegistry::tags(const FakeRequest& request, const std::string& rep
   }
   out.body = Json{{"name", repository}, {"tags", all}}.dump();
   return out;
+}
+
+FakeAnswer FakeRegistry::catalog() {
+  std::set<std::string> names;
+  for (const auto& [key, manifest] : manifests_) names.insert(key.substr(0, key.find(':')));
+  return plain(200, {{"Content-Type", "application/json"}}, Json{{"repositories", names}}.dump());
 }
 
 FakeAnswer FakeRegistry::referrers(const std::string& repository, const std::string& digest) {

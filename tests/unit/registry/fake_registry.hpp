@@ -106,6 +106,7 @@ class FakeRegistry {
   FakeAnswer manifests(const FakeRequest& request, const std::string& repository,
                        const std::string& reference);
   FakeAnswer tags(const FakeRequest& request, const std::string& repository);
+  FakeAnswer catalog();
   FakeAnswer referrers(const std::string& repository, const std::string& digest);
 
   int port_ = 0;
