@@ -163,6 +163,17 @@ struct DeleteOptions {
   std::string image;
 };
 
+struct MirrorSyncOptions {
+  CommonOptions common;
+  RegistryOptions registry;
+  fs::path file;
+  enum class Prune { as_file, yes, no } prune = Prune::as_file;
+  bool dry_run = false;
+  bool fail_fast = false;
+  bool json = false;
+  Progress progress = Progress::automatic;
+};
+
 struct LoginOptions {
   CommonOptions common;
   RegistryOptions registry;
@@ -188,7 +199,7 @@ using Command =
     std::variant<BuildOptions, PlanOptions, LayerOptions, InspectOptions, ImagesOptions, RemoveOptions,
                  CollectOptions, ValidateOptions, DoctorOptions, ConfigOptions, CompletionOptions,
                  PushOptions, PullOptions, CopyOptions, TagsOptions, ManifestOptions, DeleteOptions,
-                 LoginOptions, LogoutOptions, VersionOptions, ParseEnd>;
+                 MirrorSyncOptions, LoginOptions, LogoutOptions, VersionOptions, ParseEnd>;
 
 // Parses the arguments (without the program's name), over what configuration files and the environment
 // `variables` say. Throws an Error for a wrong value of a setting.

@@ -3,6 +3,7 @@
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "base/thread_pool.hpp"
+#include "registry/mirror/attempt.hpp"
 #include "registry/mirror/platform_choice.hpp"
 
 #include <algorithm>
@@ -87,17 +88,6 @@ struct Referring {
   std::vector<Item> items;
   std::exception_ptr failure;
 };
-
-// Errors become values, so that one failure does not hide the others.
-template <class Body>
-void attempt(std::exception_ptr& failure, Body&& body) {
-  try {
-    body();
-  } catch (const Error& error) {
-    if (error.code() == ErrorCode::canceled) throw;
-    failure = std::current_exception();
-  }
-}
 
 std::string reference_of(const oci::Reference& source) {
   return source.digest ? source.digest->to_string() : source.tag;
