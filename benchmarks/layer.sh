@@ -3,14 +3,16 @@
 # and the two digests that every image needs; then one file of 4 GiB, for the memory it takes.
 #   benchmarks/layer.sh [RUNS]
 # $TREE is the directory (made once: about 1 GB of popular packages); $DASH_BUILD the program. Peers that are not
-# installed are left out: $UMOCI (Debian's; 0.5 or newer for its zstd row), $CRANE, buildah.
+# installed are left out: buildah and umoci (Debian's, or a newer one of peers.sh, which writes zstd too), and crane and
+# BuildKit of peers.sh.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 program=${DASH_BUILD:-$root/build/release/bin/dash-build}
 lab=${BENCH_DIR:-/var/tmp/dash-bench}
 tree=${TREE:-$lab/tree}
-umoci=${UMOCI:-umoci}
-crane=${CRANE:-crane}
+peers=${PEERS:-$lab/peers}
+umoci=umoci
+[ -x "$peers/umoci" ] && umoci=$peers/umoci
 mkdir -p "$lab/out"
 if [ ! -d "$tree" ]; then
   echo "making $tree" >&2
@@ -22,9 +24,10 @@ out=$lab/out
 floor="tar --sort=name --numeric-owner -C '$tree' -cf - . | tee >(sha256sum >'$out/d1') |"
 clean="rm -rf '$out'; mkdir -p '$out'"
 rows=()
-row() { # row NAME RESULT COMMAND
-  rows+=("$(python3 -c 'import json, sys; print(json.dumps(dict(zip(("name", "size", "before", "command"), sys.argv[1:]))))' \
-    "$1" "$2" "$clean" "$3")")
+row() { # row NAME RESULT COMMAND [BEFORE [DAEMON]]
+  rows+=("$(python3 -c 'import json, sys
+print(json.dumps(dict(zip(("name", "size", "command", "before", "daemon"), sys.argv[1:]))))' \
+    "$1" "$2" "$3" "$clean; ${4:-}" "${5:-}")")
 }
 insert="cd '$out' && $umoci init --layout l && $umoci new --image l:x && $umoci insert"
 row "dash-build zstd" "$out/l" "'$program' layer '$tree' -o oci:$out/l:x"
@@ -34,14 +37,25 @@ row "umoci insert, gzip" "$out/l" "$insert --image l:x '$tree' /"
 if $umoci insert --help | grep -q -- --compress; then
   row "umoci insert, zstd" "$out/l" "$insert --compress=zstd --image l:x '$tree' /"
 fi
-if command -v "$crane" >/dev/null; then # takes a tar; level 1 of gzip
+if [ -x "$peers/crane" ]; then # takes a tar; level 1 of gzip
   row "crane append, gzip -1" "$out/c.tar" \
-    "tar --sort=name --numeric-owner -C '$tree' -cf '$out/t' . && '$crane' append --oci-empty-base -f '$out/t' -t 127.0.0.1/x:x -o '$out/c.tar'"
+    "tar --sort=name --numeric-owner -C '$tree' -cf '$out/t' . && '$peers/crane' append --oci-empty-base -f '$out/t' -t 127.0.0.1/x:x -o '$out/c.tar'"
 fi
 if command -v buildah >/dev/null; then
   store="buildah --root $lab/containers/root --runroot $lab/containers/run --storage-driver overlay"
   row "buildah copy, commit, gzip" "$out/l" \
     "c=\$($store from scratch) && $store copy -q \$c '$tree' / && $store commit -q --disable-compression=false --rm \$c oci:$out/l:x"
+fi
+if [ -x "$peers/buildkitd" ]; then
+  . "$root/benchmarks/buildkit.sh"
+  start_buildkit
+  trap stop_buildkit EXIT
+  mkdir -p "$lab/copy" && printf 'FROM scratch\nCOPY . /\n' >"$lab/copy/Dockerfile"
+  for compression in gzip zstd; do
+    row "BuildKit COPY, $compression" "$out/l" \
+      "$buildctl build --progress=quiet --no-cache --frontend dockerfile.v0 --local context='$tree' --local dockerfile='$lab/copy' --output type=oci,tar=false,dest='$out/l',compression=$compression,oci-mediatypes=true" \
+      "$buildctl prune --all >/dev/null" "$buildkit_pid"
+  done
 fi
 (IFS=,; echo "[${rows[*]}]") >"$lab/layer.json"
 big=$lab/big
@@ -53,7 +67,7 @@ printf '[{"name": "dash-build zstd, 4 GiB file", "before": "%s", "command": "%s"
   "$clean" "'$program' layer '$big' -o oci:$out/l:x" "$out/l" \
   "$clean" "'$program' layer '$big' --compression gzip -o oci:$out/l:x" "$out/l" >"$lab/big.json"
 
-echo "tree: $(du -sm --apparent-size "$tree" | cut -f1) MB, $(find "$tree" | wc -l) entries; $($umoci --version); $(nproc) cores"
+echo "tree: $(du -sm --apparent-size "$tree" | cut -f1) MB, $(find "$tree" | wc -l) entries; $($umoci --version | head -n 1); $(nproc) cores"
 python3 "$root/benchmarks/measure.py" "$lab/layer.json" -n "${1:-5}"
 python3 "$root/benchmarks/measure.py" "$lab/big.json" -n 1
 rm -rf "$out" "$lab/containers"

@@ -120,6 +120,13 @@ def docker_archive(layer, link):
 
 DOCKER_ARCHIVES = {"saved": docker_archive("1/layer.tar", "2/layer.tar"), "empty": tar([("manifest.json", FILE, "[]")])}
 
+BLOB = {"mediaType": "application/vnd.oci.image.manifest.v1+json", "digest": DIGEST, "size": 2, "repositories": ["r.example/a"]}
+IMAGE = {"name": "r.example/a:1", "mediaType": BLOB["mediaType"], "digest": DIGEST, "size": 2}
+BUNDLES = {
+    "bundle": {"bundleVersion": 1, "images": [IMAGE], "documents": [BLOB], "blobs": [], "required": {"images": [], "blobs": []}},
+    "inventory": {"inventoryVersion": 1, "images": [IMAGE], "blobs": [BLOB]},
+}
+
 
 def main():
     base = pathlib.Path(sys.argv[1])
@@ -130,6 +137,7 @@ def main():
         "wheel_content_fuzz": {"wheel": CONTENT.encode()},
         "pylock_fuzz": {"lock": PYLOCK.encode()},
         "docker_archive_fuzz": DOCKER_ARCHIVES,
+        "bundle_fuzz": {name: json.dumps(value).encode() for name, value in BUNDLES.items()},
         "reference_fuzz": {str(i): text.encode() for i, text in enumerate(REFERENCES)},
     }
     for target, files in seeds.items():
