@@ -24,45 +24,10 @@ namespace {
 
 constexpr std::string_view kRegistry = "docker://";
 
-// An image on this machine.
-struct LocalImage {
-  std::unique_ptr<oci::BlobStore> store;
-  oci::Descriptor image;
-};
-
-oci::Platform host_platform(const builder::HostSettings& host) {
-  oci::Platform out;
-  out.architecture = host.debian_architecture;
-  return out;
-}
-
 // "all" is nothing: everything.
-std::optional<oci::Platform> parse_platform(const std::string& text, const builder::HostSettings& host) {
+std::optional<oci::Platform> wanted_platform(const std::string& text, const builder::HostSettings& host) {
   if (text == "all") return std::nullopt;
-  if (text.empty()) return host_platform(host);
-  const auto parts = split(text, '/');
-  if (parts.size() < 2 || parts.size() > 3)
-    throw Error(ErrorCode::usage, concat("--platform ", dash::quoted(text), " is not OS/ARCH[/VARIANT]"))
-        .with_hint("for example linux/arm64, or all");
-  return oci::Platform{std::string(parts[0]), std::string(parts[1]),
-                       parts.size() == 3 ? std::string(parts[2]) : ""};
-}
-
-LocalImage open_local(const std::string& text, const fs::path& home, const builder::HostSettings& host) {
-  const auto location = oci::ImageLocation::parse(text);
-  if (location.kind != oci::ImageLocation::Kind::name) {
-    auto opened = oci::open_content(location, host_platform(host));
-    return {std::move(opened.store), std::move(opened.manifest)};
-  }
-  const auto where = store_home(home, host.variables);
-  require_store(where);
-  auto layout = std::make_unique<oci::ImageLayout>(oci::ImageLayout::open(where / "layout"));
-  const auto name = oci::Reference::parse(location.name).with_default_tag().to_string();
-  const auto found = layout->find(name);
-  if (!found)
-    throw Error(ErrorCode::not_found, concat("there is no image ", dash::quoted(name), " in the store"))
-        .with_hint("'dash-build images' lists what is there; oci:DIR names a layout");
-  return {std::move(layout), *found};
+  return text.empty() ? host_platform(host) : parse_platform(text);
 }
 
 void copy_local(const LocalImage& from, oci::ImageLayout& to, const std::string& name,
@@ -134,7 +99,7 @@ class Transfers {
     auto& session = open(from.registry, {});
     from = session.hosts().complete(from);
     registry::PullOptions options;
-    options.platform = parse_platform(platform, host_);
+    options.platform = wanted_platform(platform, host_);
     options.name = name;
     print(progress_, name, registry::Puller(session, *events_, stop_).pull(from, to, options));
   }
@@ -146,7 +111,7 @@ class Transfers {
     registry::RegistryClient client(session, from, stop_);
     registry::RepositorySource source(client);
     auto image = client.manifest(from.digest ? from.digest->to_string() : from.tag).descriptor;
-    if (const auto wanted = parse_platform(platform, host_);
+    if (const auto wanted = wanted_platform(platform, host_);
         wanted && oci::media_type::is_index(image.media_type))
       image = oci::pick_image(oci::Index::parse(source.document(image), from.to_string()), {}, *wanted,
                               from.to_string());

@@ -55,7 +55,8 @@ bool flag(const toml::table& table, std::string_view key, const fs::path& file) 
 // A file that a hosts.toml names, seen from there.
 fs::path existing(const std::string& name, const fs::path& file, const toml::node& node) {
   auto out = fs::absolute(name, file.parent_path());
-  if (!fs::exists(out)) refuse(file, node, concat(out.string(), " does not exist"));
+  boost::system::error_code ignored;
+  if (!fs::exists(out, ignored)) refuse(file, node, concat(out.string(), " does not exist"));
   return out;
 }
 
