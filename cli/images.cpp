@@ -25,7 +25,7 @@ FoundImage find_image(const std::string& text, const fs::path& home, const build
 LocalImage open_local(const std::string& text, const fs::path& home, const builder::HostSettings& host) {
   const auto location = oci::ImageLocation::parse(text);
   if (location.kind != oci::ImageLocation::Kind::name) {
-    auto opened = oci::open_image(location, host_platform(host));
+    auto opened = oci::open_content(location, host_platform(host));
     return {std::move(opened.store), std::move(opened.manifest)};
   }
   const auto where = store_home(home, host.variables);
