@@ -311,6 +311,12 @@ std::vector<Endpoint> HostsConfig::host_endpoints(const std::string& registry, c
 oci::Reference HostsConfig::complete(const oci::Reference& name) const {
   if (!name.registry.empty()) return name;
   const auto with = [&](const oci::Reference& full) {
+    if (full.registry.empty())
+      throw Error(ErrorCode::invalid_input,
+                  concat("registries.conf completes ", dash::quoted(name.to_string()), " to ",
+                         dash::quoted(full.to_string()), ", which names no registry either"))
+          .with_hint(
+              "aliases and unqualified-search-registries name hosts: registry.example, localhost:5000");
     auto out = full;
     out.tag = name.tag;
     out.digest = name.digest;

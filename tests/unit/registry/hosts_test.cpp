@@ -158,3 +158,14 @@ TEST_CASE("hosts: files that are wrong are named with the line") {
         "usage: 'app' names no registry | write it in full: REGISTRY/app, or define an alias in "
         "registries.conf");
 }
+
+TEST_CASE("hosts: what completes a name without a registry has one") {
+  for (const auto* text :
+       {"[aliases]\napp = \"team/app\"\n", "unqualified-search-registries = [\"team\"]\n"}) {
+    Hosts h;
+    h.registries(text);
+    CHECK(error_of([&] { HostsConfig(h.settings).complete(oci::Reference::parse("app")); }) ==
+          "invalid_input: registries.conf completes 'app' to 'team/app', which names no registry either | "
+          "aliases and unqualified-search-registries name hosts: registry.example, localhost:5000");
+  }
+}
