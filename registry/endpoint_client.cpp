@@ -26,7 +26,8 @@ std::string error_body(HttpAnswer& answer) {
 
 Url EndpointClient::base() const {
   auto out = endpoint_.base;
-  if (endpoint_.scheme == Endpoint::Scheme::https_or_http && session_.speaks_plain_http(out.authority())) {
+  if (endpoint_.scheme == Endpoint::Scheme::https_or_http &&
+      session_.protocol_of(out.authority()) == RegistrySession::Protocol::plain_http) {
     if (out.port == 443) out.port = 80;
     out.scheme = "http";
   }
@@ -49,7 +50,6 @@ Reply EndpointClient::send(const Call& call) {
   Backoff backoff(session_.settings().retry);
   auto scopes = call.scopes;
   unsigned challenges = 0;
-  bool told_plain = false;
   const auto host = endpoint_.base.authority();
   for (bool first = true;; first = false) {
     if (!first && call.body != nullptr) call.body->restart();
@@ -57,7 +57,7 @@ Reply EndpointClient::send(const Call& call) {
     std::string authorization;
     std::optional<std::chrono::milliseconds> wait;
     try {
-      auto reply = send_once(call, scopes, authorization);
+      auto reply = send_in_protocol(call, scopes, authorization);
       const auto status = reply.status();
       if (status == 401 && reply.url.same_origin(base()) && challenges < kMaxChallenges &&
           session_.authenticator().learn(auth_target(), scopes, reply.answer->headers(), authorization)) {
@@ -72,18 +72,39 @@ Reply EndpointClient::send(const Call& call) {
       if (status == 429 && wait && !session_.rate_limits().note(host, *wait)) return reply;
       if (!wait || call.retry == Call::Retry::no) return reply;
     } catch (const TransferError& error) {
-      // Requests that began before another one found it out meet this, too.
-      if (error.kind() == TransferError::Kind::not_tls &&
-          endpoint_.scheme == Endpoint::Scheme::https_or_http && !std::exchange(told_plain, true)) {
-        session_.note_plain_http(host);
-        continue;
-      }
       if (!error.is_transient() || call.retry == Call::Retry::no) throw;
       wait = backoff.next();
       if (!wait) throw;
     }
     pause_for(*wait, stop_);
   }
+}
+
+// The first request to a server that may speak plain HTTP finds out whether it does; the others wait for it.
+Reply EndpointClient::send_in_protocol(const Call& call, const Scopes& scopes, std::string& authorization) {
+  using Protocol = RegistrySession::Protocol;
+  const auto server = endpoint_.base.authority();
+  const auto known = [&] {
+    return endpoint_.scheme != Endpoint::Scheme::https_or_http ||
+           session_.protocol_of(server) != Protocol::unknown;
+  };
+  if (known()) return send_once(call, scopes, authorization);
+  std::unique_lock search(session_.protocol_search());
+  if (known()) {
+    search.unlock();
+    return send_once(call, scopes, authorization);
+  }
+  try {
+    auto reply = send_once(call, scopes, authorization);
+    session_.note_protocol(server, Protocol::https);
+    return reply;
+  } catch (const TransferError& error) {
+    if (error.kind() != TransferError::Kind::not_tls) throw;
+    session_.note_protocol(server, Protocol::plain_http);
+  }
+  search.unlock();
+  if (call.body != nullptr) call.body->restart();
+  return send_once(call, scopes, authorization);
 }
 
 Reply EndpointClient::send_once(const Call& call, const Scopes& scopes, std::string& authorization) {
