@@ -30,6 +30,13 @@ std::optional<oci::Platform> wanted_platform(const std::string& text, const buil
   return text.empty() ? host_platform(host) : parse_platform(text);
 }
 
+void copy_local(const LocalImage& from, oci::ImageLayout& to, const std::string& name,
+                const std::stop_token& stop) {
+  const auto lease = to.lease();
+  oci::copy_content(*from.store, from.image, to, stop);
+  to.tag(name, from.image);
+}
+
 oci::Reference parse_remote(std::string_view text) {
   if (text.starts_with(kRegistry)) text.remove_prefix(kRegistry.size());
   return oci::Reference::parse(text).with_default_tag();
@@ -72,12 +79,20 @@ class Transfers {
 
   const builder::HostSettings& host() const { return host_; }
 
-  void push(const std::string& from, oci::Reference to) {
+  void push(const std::string& from, oci::Reference to, const std::string& platform) {
     auto& session = open({}, to.registry);
     to = session.hosts().complete(to);
-    const auto image = open_local(from, common_.home, host_);
+    const auto image = open_chosen(from, platform);
     registry::StoreSource source(*image.store);
     print(progress_, to, registry::Pusher(session, *events_, stop_).push(source, image.image, to));
+  }
+
+  // What `from` names, or the image for a platform ("all" for everything) out of it.
+  LocalImage open_chosen(const std::string& from, const std::string& platform) const {
+    auto out = open_local(from, common_.home, host_);
+    if (const auto wanted = parse_platform(platform, host_))
+      out.image = oci::resolve_manifest(*out.store, out.image, *wanted);
+    return out;
   }
 
   void pull(oci::Reference from, oci::ImageLayout& to, const std::string& name, const std::string& platform) {
@@ -126,7 +141,7 @@ class Transfers {
 int run_command(const PushOptions& options, std::stop_token stop) {
   const auto& destination = options.destination.empty() ? options.image : options.destination;
   Transfers(options.common, options.registry, options.progress, std::move(stop))
-      .push(options.image, parse_remote(destination));
+      .push(options.image, parse_remote(destination), "all");
   return 0;
 }
 
@@ -149,7 +164,7 @@ int run_command(const CopyOptions& options, std::stop_token stop) {
     if (from_registry)
       transfers.copy(parse_remote(options.from), to, options.platform);
     else
-      transfers.push(options.from, to);
+      transfers.push(options.from, to, options.platform);
     return 0;
   }
   auto to = oci::ImageLocation::parse(options.to);
@@ -160,9 +175,7 @@ int run_command(const CopyOptions& options, std::stop_token stop) {
       transfers.pull(parse_remote(options.from), store.layout(), name, options.platform);
       return 0;
     }
-    const auto image = open_local(options.from, options.common.home, transfers.host());
-    const auto lease = store.layout().lease();
-    store.layout().tag(name, oci::copy_image(*image.store, image.image, store.layout(), {}, stop));
+    copy_local(transfers.open_chosen(options.from, options.platform), store.layout(), name, stop);
     return 0;
   }
   if (to.kind == oci::ImageLocation::Kind::docker_archive && to.tag.empty())
@@ -179,13 +192,16 @@ int run_command(const CopyOptions& options, std::stop_token stop) {
     transfers.pull(parse_remote(options.from), layout, to.tag, options.platform);
     return 0;
   }
-  const auto image = open_local(options.from, options.common.home, transfers.host());
-  if (to.kind == oci::ImageLocation::Kind::layout)
-    oci::export_layout(*image.store, image.image, to.tag, to.path, {}, stop);
-  else if (to.kind == oci::ImageLocation::Kind::docker_archive)
-    oci::export_docker_archive(*image.store, image.image, to.tag, to.path, {}, stop);
-  else
-    oci::export_archive(*image.store, image.image, to.tag, to.path, {}, stop);
+  const auto image = transfers.open_chosen(options.from, options.platform);
+  const auto host = host_platform(transfers.host());
+  if (to.kind == oci::ImageLocation::Kind::layout) {
+    auto layout = oci::ImageLayout::open_or_create(to.path);
+    copy_local(image, layout, to.tag, stop);
+  } else if (to.kind == oci::ImageLocation::Kind::docker_archive) {
+    oci::export_docker_archive(*image.store, image.image, to.tag, to.path, host, stop);
+  } else {
+    oci::export_archive(*image.store, image.image, to.tag, to.path, host, stop);
+  }
   return 0;
 }
 

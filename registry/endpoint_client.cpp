@@ -143,7 +143,7 @@ void EndpointClient::fail(Reply& reply) {
                                                      "', or ask for access to ", endpoint_.repository)));
   else if (status == 407)
     error.with_hint("the proxy wants credentials: https_proxy=http://USER:PASSWORD@PROXY:PORT");
-  else if (status == 404 && error.has_code("NAME_UNKNOWN"))
+  else if (status == 404 && (error.has_code("NAME_UNKNOWN") || reply.url.path.ends_with("/tags/list")))
     error.with_hint(concat("the registry has no repository ", endpoint_.repository, ", or hides it"));
   else if (status == 404)
     error.with_hint(
