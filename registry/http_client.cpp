@@ -385,7 +385,11 @@ curl_socket_t on_open_socket(void* context, curlsocktype, curl_sockaddr* address
 void configure_tls(Transfer& transfer, const HttpSettings& settings) {
   CURL* easy = transfer.easy.get();
   const auto& tls = transfer.request.tls;
-  if (!settings.ca_bundle.empty()) set(easy, CURLOPT_CAINFO, settings.ca_bundle.string());
+  if (!settings.ca_bundle.empty()) {
+    set(easy, CURLOPT_CAINFO, settings.ca_bundle.string());
+    // The bundle is what counts. Besides, libcurl reads it anew for each connection while there is a directory.
+    curl_easy_setopt(easy, CURLOPT_CAPATH, nullptr);
+  }
   if (!tls) return;
   if (tls->verify == TlsSettings::Verify::no) {
     curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 0L);
