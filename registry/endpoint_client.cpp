@@ -45,7 +45,25 @@ AuthTarget EndpointClient::auth_target() const {
   return {base(), endpoint_.registry, endpoint_.repository, endpoint_.tls};
 }
 
+// Asks without credentials and for nothing, so that any certificate will do: only whether the server speaks
+// TLS counts. Done before anything else, or each of many first requests would find it out for itself.
+void EndpointClient::find_scheme() {
+  HttpRequest request;
+  request.method = "HEAD";
+  request.url = concat(endpoint_.base.to_string(), '/');
+  TlsSettings tls;
+  tls.verify = TlsSettings::Verify::no;
+  request.tls = std::make_shared<const TlsSettings>(std::move(tls));
+  try {
+    session_.http().send(request, stop_);
+  } catch (const TransferError& error) {
+    if (error.kind() == TransferError::Kind::not_tls) session_.note_plain_http(endpoint_.base.authority());
+  }
+}
+
 Reply EndpointClient::send(const Call& call) {
+  if (endpoint_.scheme == Endpoint::Scheme::https_or_http)
+    session_.at_first_contact(endpoint_.base.authority(), [this] { find_scheme(); });
   Backoff backoff(session_.settings().retry);
   auto scopes = call.scopes;
   unsigned challenges = 0;
@@ -72,7 +90,7 @@ Reply EndpointClient::send(const Call& call) {
       if (status == 429 && wait && !session_.rate_limits().note(host, *wait)) return reply;
       if (!wait || call.retry == Call::Retry::no) return reply;
     } catch (const TransferError& error) {
-      // Requests that began before another one found it out meet this, too.
+      // The server may not have answered at first contact.
       if (error.kind() == TransferError::Kind::not_tls &&
           endpoint_.scheme == Endpoint::Scheme::https_or_http && !std::exchange(told_plain, true)) {
         session_.note_plain_http(host);

@@ -36,4 +36,13 @@ void RegistrySession::note_plain_http(const std::string& authority) {
   plain_http_.insert(authority);
 }
 
+void RegistrySession::at_first_contact(const std::string& authority, const std::function<void()>& find_out) {
+  std::once_flag* contact = nullptr;
+  {
+    const std::scoped_lock lock(mutex_);
+    contact = &contacts_[authority];
+  }
+  std::call_once(*contact, find_out);
+}
+
 }  // namespace dash::registry

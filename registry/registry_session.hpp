@@ -9,6 +9,8 @@
 #include "registry/retry.hpp"
 
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <mutex>
 #include <set>
 #include <string>
@@ -44,6 +46,9 @@ class RegistrySession {
   // Servers that turned out to speak plain HTTP only ("localhost:5000").
   bool speaks_plain_http(const std::string& authority) const;
   void note_plain_http(const std::string& authority);
+  // Calls `find_out` the first time that there is something to ask of a server; others who want to ask it
+  // wait meanwhile. What it throws, it throws, and the next one tries.
+  void at_first_contact(const std::string& authority, const std::function<void()>& find_out);
 
   // Held while a list of referrers is read, changed and written back (RegistryClient::put_manifest).
   std::mutex& referrer_lists() { return referrer_lists_; }
@@ -58,6 +63,7 @@ class RegistrySession {
   std::mutex referrer_lists_;
   mutable std::mutex mutex_;
   std::set<std::string> plain_http_;
+  std::map<std::string, std::once_flag> contacts_;
   ThreadPool transfers_;
 };
 
