@@ -227,8 +227,8 @@ class Selector {
       std::vector<std::pair<const Subject, Referring>*> level;
       for (const auto& subject : next) level.push_back(&*referring_.try_emplace(subject).first);
       lookups_.for_each(level.size(), [&](std::size_t i) {
-        auto& [subject, referring] = *level[i];
-        attempt(referring.failure, [&] { referring.items = referrers_of(subject, depth); });
+        auto& referring = level[i]->second;
+        attempt(referring.failure, [&] { referring.items = referrers_of(level[i]->first, depth); });
       });
       next.clear();
       for (const auto* entry : level)
