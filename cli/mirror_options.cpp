@@ -1,5 +1,6 @@
 #include "cli/mirror_options.hpp"
 
+#include "cli/bundle_options.hpp"
 #include "cli/shared_options.hpp"
 
 #include <memory>
@@ -46,10 +47,16 @@ void add_sync(CLI::App& group, SettingOptions& settings, const Chosen& chosen) {
 }  // namespace
 
 void add_mirror_commands(CLI::App& app, SettingOptions& settings, const Chosen& chosen) {
-  auto& group = *app.add_subcommand("mirror", "Keep sets of images in other registries up to date");
+  auto& group =
+      *app.add_subcommand("mirror", "Keep sets of images in other registries, also where no network leads");
   group.require_subcommand(1);
-  group.footer("Example:\n  dash-build mirror sync mirror.toml");
+  group.footer(
+      "Examples:\n"
+      "  dash-build mirror sync mirror.toml                   from registry to registry\n"
+      "  dash-build mirror export july.tar --from mirror.toml into a file that is carried\n"
+      "  dash-build mirror import july.tar registry.example   and from there into another registry");
   add_sync(group, settings, chosen);
+  add_bundle_commands(group, settings, chosen);
 }
 
 }  // namespace dash::cli

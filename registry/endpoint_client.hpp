@@ -46,7 +46,7 @@ class EndpointClient {
  private:
   Url base() const;
   AuthTarget auth_target() const;
-  void find_scheme();
+  void find_protocol();
   Reply send_once(const Call& call, const Scopes& scopes, std::string& authorization);
 
   RegistrySession& session_;

@@ -85,6 +85,9 @@ class Upload {
         if (!recoverable(error)) throw;
         pause_or_rethrow(retry_after_);
         recover();
+      } catch (const Error& error) {
+        if (error.code() != ErrorCode::corrupt || !source_.start_elsewhere()) throw;
+        begin_anew();
       }
     }
   }
