@@ -90,7 +90,7 @@ class Transfers {
   // What `from` names, or the image for a platform ("all" for everything) out of it.
   LocalImage open_chosen(const std::string& from, const std::string& platform) const {
     auto out = open_local(from, common_.home, host_);
-    if (const auto wanted = parse_platform(platform, host_))
+    if (const auto wanted = wanted_platform(platform, host_))
       out.image = oci::resolve_manifest(*out.store, out.image, *wanted);
     return out;
   }

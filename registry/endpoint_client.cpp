@@ -57,7 +57,8 @@ Reply EndpointClient::send(const Call& call) {
     std::string authorization;
     std::optional<std::chrono::milliseconds> wait;
     try {
-      auto reply = send_in_protocol(call, scopes, authorization);
+      find_protocol();
+      auto reply = send_once(call, scopes, authorization);
       const auto status = reply.status();
       if (status == 401 && reply.url.same_origin(base()) && challenges < kMaxChallenges &&
           session_.authenticator().learn(auth_target(), scopes, reply.answer->headers(), authorization)) {
@@ -80,31 +81,31 @@ Reply EndpointClient::send(const Call& call) {
   }
 }
 
-// The first request to a server that may speak plain HTTP finds out whether it does; the others wait for it.
-Reply EndpointClient::send_in_protocol(const Call& call, const Scopes& scopes, std::string& authorization) {
+// What a server speaks that may speak plain HTTP. It is asked without credentials and for nothing, so that
+// any certificate will do and none has to be read. One asks, the others wait; without an answer the next one
+// asks.
+void EndpointClient::find_protocol() {
   using Protocol = RegistrySession::Protocol;
   const auto server = endpoint_.base.authority();
-  const auto known = [&] {
+  const auto is_known = [&] {
     return endpoint_.scheme != Endpoint::Scheme::https_or_http ||
            session_.protocol_of(server) != Protocol::unknown;
   };
-  if (known()) return send_once(call, scopes, authorization);
-  std::unique_lock search(session_.protocol_search());
-  if (known()) {
-    search.unlock();
-    return send_once(call, scopes, authorization);
-  }
+  if (is_known()) return;
+  const std::scoped_lock search(session_.protocol_search());
+  if (is_known()) return;
+  TlsSettings any;
+  any.verify = TlsSettings::Verify::no;
+  HttpRequest request;
+  request.method = "HEAD";
+  request.url = concat(endpoint_.base.to_string(), '/');
+  request.tls = std::make_shared<const TlsSettings>(std::move(any));
   try {
-    auto reply = send_once(call, scopes, authorization);
+    session_.http().send(request, stop_);
     session_.note_protocol(server, Protocol::https);
-    return reply;
   } catch (const TransferError& error) {
-    if (error.kind() != TransferError::Kind::not_tls) throw;
-    session_.note_protocol(server, Protocol::plain_http);
+    if (error.kind() == TransferError::Kind::not_tls) session_.note_protocol(server, Protocol::plain_http);
   }
-  search.unlock();
-  if (call.body != nullptr) call.body->restart();
-  return send_once(call, scopes, authorization);
 }
 
 Reply EndpointClient::send_once(const Call& call, const Scopes& scopes, std::string& authorization) {

@@ -46,7 +46,7 @@ class EndpointClient {
  private:
   Url base() const;
   AuthTarget auth_target() const;
-  Reply send_in_protocol(const Call& call, const Scopes& scopes, std::string& authorization);
+  void find_protocol();
   Reply send_once(const Call& call, const Scopes& scopes, std::string& authorization);
 
   RegistrySession& session_;
