@@ -1,5 +1,5 @@
-// Any bytes as a bundle's index, an inventory and the front of a bundle: an Error, or a value that comes back from
-// its own JSON, whose archive begins as it must.
+// Any bytes as a bundle's index, an inventory and the front of a bundle: an Error, or a value that comes back
+// from its own JSON, whose archive begins as it must.
 #include "base/error.hpp"
 #include "registry/bundle/bundle_plan.hpp"
 

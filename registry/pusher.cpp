@@ -155,8 +155,9 @@ class SetPush {
           puts.push_back({i, &document});
     }
     for_each(puts.size(), [&](std::size_t i) {
-      const auto [image, document] = puts[i];
-      guarded(image, [&] { put(image, *document, document->descriptor.digest.to_string()); });
+      const auto image = puts[i].image;
+      const auto& document = *puts[i].document;
+      guarded(image, [&] { put(image, document, document.descriptor.digest.to_string()); });
     });
   }
 

@@ -23,7 +23,11 @@ struct RegistrySettings {
   unsigned parallel = 6;  // blobs on their way at once
   // Uploads that are underway are noted here, so that a later run continues them. Empty: they are not.
   fs::path state_directory;
-  std::uint64_t chunk_size = std::uint64_t{16} << 20;  // larger blobs are uploaded in pieces of this size
+  // Larger blobs are uploaded in pieces. The first has this size; while the registry takes a piece in less
+  // than half a second the next is twice as large, up to `largest_chunk`: every piece costs a registry an
+  // fsync, and what is lost with one is always less than a second or two of work.
+  std::uint64_t chunk_size = std::uint64_t{16} << 20;
+  std::uint64_t largest_chunk = std::uint64_t{256} << 20;
 };
 
 // Made once by the program, outlives every client, pusher and puller. Thread-safe.
