@@ -17,7 +17,14 @@ void require_store(const fs::path& home) {
 }
 
 FoundImage find_image(const std::string& text, const fs::path& home, const builder::HostSettings& host) {
-  auto found = open_local(text, home, host);
+  const auto location = oci::ImageLocation::parse(text);
+  LocalImage found;
+  if (location.kind == oci::ImageLocation::Kind::name) {
+    found = open_local(text, home, host);
+  } else {  // as an OCI image, whatever its media types are
+    auto opened = oci::open_image(location, host_platform(host));
+    found = {std::move(opened.store), std::move(opened.manifest)};
+  }
   auto image = oci::load_image(*found.store, found.image, host_platform(host));
   return {std::move(found.store), std::move(image)};
 }

@@ -25,10 +25,10 @@ FoundImage find_image(const std::string& text, const fs::path& home, const build
 // An image, index or artifact on this machine.
 struct LocalImage {
   std::unique_ptr<oci::BlobStore> store;
-  oci::Descriptor image;
+  oci::Descriptor image{{}, oci::Digest(Sha256{}), 0, {}, std::nullopt};
 };
 
-// The same places, and the same errors; also "docker-archive:FILE[:NAME]".
+// The same places, and the same errors, byte by byte as it is there; also "docker-archive:FILE[:NAME]".
 LocalImage open_local(const std::string& text, const fs::path& home, const builder::HostSettings& host);
 
 oci::Platform host_platform(const builder::HostSettings& host);

@@ -12,7 +12,6 @@ namespace dash::cli {
 namespace {
 
 using Json = nlohmann::ordered_json;
-using registry::PrunedTag;
 using registry::SyncedImage;
 using registry::SyncMode;
 using registry::SyncReport;

@@ -431,9 +431,15 @@ std::string read_certificates(const fs::path& file, std::uint64_t limit) {
 void configure_tls(Transfer& transfer, const HttpSettings& settings) {
   CURL* easy = transfer.easy.get();
   const auto& tls = transfer.request.tls;
-  if (!settings.ca_bundle.empty()) set(easy, CURLOPT_CAINFO, settings.ca_bundle.string());
+  const bool verifies = !tls || tls->verify == TlsSettings::Verify::yes;
+  if (!verifies || !settings.ca_bundle.empty()) {
+    // The bundle is what counts. Besides, libcurl reads it anew for each connection while there is a
+    // directory.
+    curl_easy_setopt(easy, CURLOPT_CAPATH, nullptr);
+    curl_easy_setopt(easy, CURLOPT_CAINFO, verifies ? settings.ca_bundle.c_str() : nullptr);
+  }
   if (!tls) return;
-  if (tls->verify == TlsSettings::Verify::no) {
+  if (!verifies) {
     curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 0L);
     curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 0L);
   }

@@ -42,8 +42,8 @@ class SetPush {
 
   std::vector<PushOutcome> run() {
     for (std::size_t i = 0; i < items_.size(); ++i) {
-      images_[i].client = client_of(items_[i].to);
       images_[i].outcome.report.image = items_[i].image;
+      guarded(i, [&] { images_[i].client = client_of(items_[i].to); });
     }
     for_each(items_.size(), [&](std::size_t i) { guarded(i, [&] { look(i); }); });
     place_blobs();

@@ -451,6 +451,13 @@ void add_referrers(const std::string& body, const std::string& artifact_type, st
 
 std::vector<Referrer> RegistryClient::referrers(const oci::Digest& subject,
                                                 const std::string& artifact_type) {
+  if (auto out = referrers_from_api(subject, artifact_type)) return *std::move(out);
+  return referrers_from_tag(subject, artifact_type);
+}
+
+std::optional<std::vector<Referrer>> RegistryClient::referrers_from_api(const oci::Digest& subject,
+                                                                        const std::string& artifact_type) {
+  if (lacks_referrers_api_) return std::nullopt;
   std::vector<Referrer> out;
   auto path = "/referrers/" + subject.to_string();
   if (!artifact_type.empty()) path += "?artifactType=" + percent_encode(artifact_type);
@@ -460,7 +467,10 @@ std::vector<Referrer> RegistryClient::referrers(const oci::Digest& subject,
     auto reply = origin().send(call);
     const bool unknown = reply.status() == 404 || reply.status() == 405 || reply.status() == 400 ||
                          media_type_of(reply.header("Content-Type")) != oci::media_type::kIndex;
-    if (unknown && reply.status() < 500 && reply.status() != 401 && reply.status() != 403) break;
+    if (unknown && reply.status() < 500 && reply.status() != 401 && reply.status() != 403) {
+      lacks_referrers_api_ = true;
+      return std::nullopt;
+    }
     if (reply.status() != 200) origin().fail(reply);
     add_referrers(read_all(*reply.answer, kMaxListPage, reply.shown()), artifact_type, reply.shown(), out);
     const auto next = next_link(reply.header("Link"));
@@ -469,10 +479,20 @@ std::vector<Referrer> RegistryClient::referrers(const oci::Digest& subject,
     if (!call.url)
       throw Error(ErrorCode::corrupt, concat(reply.shown(), ": the link to the next page is no URL"));
   }
-  // The registry does not know the API: distribution-spec "Referrers Tag Schema".
+}
+
+// distribution-spec "Referrers Tag Schema".
+std::vector<Referrer> RegistryClient::referrers_from_tag(const oci::Digest& subject,
+                                                         const std::string& artifact_type) {
+  std::vector<Referrer> out;
   const auto tag = referrers_tag(subject.to_string());
-  if (const auto there = resolve(tag); there && oci::media_type::is_index(there->media_type))
-    add_referrers(manifest(tag).bytes, artifact_type, concat(registry_, '/', repository_, ':', tag), out);
+  try {
+    const auto list = manifest(tag);
+    if (oci::media_type::is_index(list.descriptor.media_type))
+      add_referrers(list.bytes, artifact_type, concat(registry_, '/', repository_, ':', tag), out);
+  } catch (const RegistryError& error) {
+    if (error.code() != ErrorCode::not_found) throw;
+  }
   return out;
 }
 

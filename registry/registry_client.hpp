@@ -6,6 +6,7 @@
 #include "registry/blob_source.hpp"
 #include "registry/endpoint_client.hpp"
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -80,6 +81,10 @@ class RegistryClient {
   // What refers to `subject`, from the referrers API or from the tag that stands in for it. An empty
   // `artifact_type` means all.
   std::vector<Referrer> referrers(const oci::Digest& subject, const std::string& artifact_type = {});
+  // The two by themselves. Nothing when the registry does not know the API, which is asked once only.
+  std::optional<std::vector<Referrer>> referrers_from_api(const oci::Digest& subject,
+                                                          const std::string& artifact_type = {});
+  std::vector<Referrer> referrers_from_tag(const oci::Digest& subject, const std::string& artifact_type = {});
 
   // The endpoint that takes content, for uploads (upload.hpp).
   EndpointClient& origin() { return *endpoints_.back(); }
@@ -110,6 +115,7 @@ class RegistryClient {
   std::string repository_;
   std::stop_token stop_;
   std::vector<std::unique_ptr<EndpointClient>> endpoints_;
+  std::atomic<bool> lacks_referrers_api_ = false;
   std::mutex mutex_;
   std::set<const EndpointClient*> set_aside_;                    // mirrors that failed, or gave wrong content
   std::map<oci::Digest, const EndpointClient*> blobs_given_by_;  // by mirrors

@@ -238,11 +238,20 @@ class Selector {
     }
   }
 
+  // The list of tags says what need not be asked for.
+  static std::vector<Referrer> real_referrers(const Repository& repository, const oci::Digest& digest) {
+    auto& client = repository.images->client();
+    if (auto out = client.referrers_from_api(digest)) return *std::move(out);
+    const bool listed = repository.failure || repository.tags.contains("sha256-" + digest.hex());
+    return listed ? client.referrers_from_tag(digest) : std::vector<Referrer>();
+  }
+
   static std::vector<Referring::Item> referrers_of(const Subject& subject, int depth) {
     const auto& [repository, digest] = subject;
     auto& client = repository->images->client();
     std::vector<Referring::Item> out;
-    for (auto& referrer : client.referrers(digest)) out.push_back({{}, std::move(referrer.descriptor)});
+    for (auto& referrer : real_referrers(*repository, digest))
+      out.push_back({{}, std::move(referrer.descriptor)});
     for (const auto* suffix : kCosign) {
       const auto tag = concat("sha256-", digest.hex(), suffix);
       if (!repository->tags.contains(tag)) continue;

@@ -169,6 +169,10 @@ class MirrorTest(Case):
         self.assertIn("app:1.0\n", self.sync(file).stdout)
         self.assertEqual(self.tags("all/app"), ["keep"])
         self.pull("all/app:keep")
+        self.dash("delete", f"{self.source}/app:1.0")
+        self.assertEqual(self.dash("tags", f"{self.source}/app").stdout, "keep\n")
+        self.raw(self.source, "app:keep")
+        self.assertEqual(self.dash("delete", f"{self.source}/app:1.0", check=False).returncode, 9)
 
     def test_platforms(self):
         digests = self.push_index("multi:1", ["amd64", "arm64", "s390x"])

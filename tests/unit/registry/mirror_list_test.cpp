@@ -139,7 +139,8 @@ TEST_CASE("mirror files: what is wrong is named with its place") {
       {kImage + "destination = \"mirror/{name}\"",
        "m.toml:3:15: 'mirror/{name}' is no destination: 'mirror/app' names no registry | " + kDestination},
       {kImage + "destination = \"m.example:5000\"",
-       "m.toml:3:15: 'm.example:5000' is no destination: 'm.example:5000' names no registry | " + kDestination},
+       "m.toml:3:15: 'm.example:5000' is no destination: 'm.example:5000' names no registry | " +
+           kDestination},
       {kImage + "destination = \"m.example/a@sha256:0\"",
        "m.toml:3:15: 'm.example/a@sha256:0' is no destination: it names a digest | " + kDestination},
       {kImage + "destination = \"m.example/a:\"",
