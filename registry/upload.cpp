@@ -135,7 +135,7 @@ class Upload {
     if (reply.status() != 202 && reply.status() != 204 && reply.status() != 201) refuse(reply);
     go_on_at(reply);
     if (std::chrono::steady_clock::now() - begun < kQuickChunk)
-      piece_ = std::min(2 * std::max(piece_, chunk_), settings_.largest_chunk);
+      piece_ = std::min({2 * std::max(piece_, chunk_), settings_.largest_chunk, source_.reach()});
     const auto there = committed(reply.header("Range")).value_or(start + size);
     if (there != start + size) {
       if (there < start || there > start + size)
