@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""Makes the images that registry.sh moves: registry_images.py DIRECTORY
+"""Makes the images that registry.sh and mirror.sh move: registry_images.py push|mirror DIRECTORY
 
-set/01 … set/06: six images that share layers of 60 and 25 MiB, as images on one base do, each with 12 MiB of its own.
-large: one layer of 1 GiB. Content is noise from a seed, so that every machine has the same. What is there already stays.
+push: set/01 … set/06, which share layers of 60 and 25 MiB, as images on one base do, each with 12 MiB of its own; large, with
+one layer of 1 GiB. mirror: 01 … 20 with one layer of 60 MiB for all, one of 150 MiB for each five, and 70 MiB of their own:
+2 GiB in all. Content is noise from a seed, so that every machine has the same. What is there already stays.
 """
 import hashlib
 import json
@@ -22,15 +23,26 @@ class Layout:
         self.blobs.mkdir(parents=True)
 
     def add_noise(self, seed, mib):
+        pool = self.directory.parent / ".layers" / f"{seed}-{mib}"
+        if not pool.exists():
+            pool.parent.mkdir(exist_ok=True)
+            self.make_noise(pool, seed, mib)
+        digest = os.readlink(pool)
+        if not (self.blobs / digest).exists():
+            os.link(pool.parent / digest, self.blobs / digest)
+        return {"mediaType": OCI + "layer.v1.tar", "digest": "sha256:" + digest, "size": mib * MIB}
+
+    def make_noise(self, pool, seed, mib):
+        """The layer in a file named by its digest, and a link to it named by what it was made of."""
         generator = random.Random(seed)
         digest = hashlib.sha256()
-        with open(self.blobs / "part", "wb") as file:
+        with open(pool.parent / "part", "wb") as file:
             for _ in range(mib):
                 block = generator.randbytes(MIB)
                 digest.update(block)
                 file.write(block)
-        os.rename(self.blobs / "part", self.blobs / digest.hexdigest())
-        return {"mediaType": OCI + "layer.v1.tar", "digest": "sha256:" + digest.hexdigest(), "size": mib * MIB}
+        os.rename(pool.parent / "part", pool.parent / digest.hexdigest())
+        pool.symlink_to(digest.hexdigest())
 
     def add_json(self, value, kind):
         data = json.dumps(value).encode()
@@ -54,7 +66,11 @@ def make(directory, layers):
 
 
 def main():
-    base = pathlib.Path(sys.argv[1])
+    kind, base = sys.argv[1], pathlib.Path(sys.argv[2])
+    if kind == "mirror":
+        for number in range(1, 21):
+            make(base / f"{number:02}", [(1, 60), (2 + number % 4, 150), (100 + number, 70)])
+        return
     for number in range(1, 7):
         make(base / f"set/{number:02}", [(1, 60), (2 + number % 2, 25), (100 + number, 12)])
     make(base / "large", [(7, 1024)])

@@ -5,9 +5,12 @@
 #include "cli/commands.hpp"
 #include "cli/host_environment.hpp"
 #include "cli/images.hpp"
+#include "cli/registry_access.hpp"
 #include "cli/report.hpp"
 #include "oci/reference.hpp"
+#include "registry/blob_places.hpp"
 
+#include <ctime>
 #include <iostream>
 
 #include <nlohmann/json.hpp>
@@ -21,6 +24,9 @@ using Json = nlohmann::ordered_json;
 void print_json(const Json& json) {
   std::cout << json.dump(2, ' ', false, Json::error_handler_t::replace) << '\n';
 }
+
+// Seconds that the places of blobs in registries are remembered: a month.
+constexpr std::time_t kPlacesKept = std::time_t{30} * 24 * 3600;
 
 std::string step_of(const oci::Descriptor& layer) {
   const auto found = layer.annotations.find("io.dash-build.step");
@@ -136,6 +142,8 @@ int run_command(const CollectOptions& options, std::stop_token stop) {
   if (!collected)
     throw Error(ErrorCode::unavailable, "a build is using the store; nothing was removed")
         .with_hint("run 'dash-build gc' again when it is done");
+  registry::BlobPlaces(registry::places_directory(transfers_directory(store.home())))
+      .remove_before(std::time(nullptr) - kPlacesKept);
   std::cout << "freed " << human_size(collected->bytes) << " in "
             << count(collected->removed, "file or directory", "files and directories") << '\n';
   return 0;

@@ -93,8 +93,12 @@ registry::RegistrySettings registry_settings(const RegistryOptions& options,
     out.hosts.certs_directories.emplace_back(directory);
   out.hosts.registries_files = registries_files(host);
   out.hosts.insecure.insert(options.insecure.begin(), options.insecure.end());
-  out.state_directory = store_home(home, host.variables) / "transfers";
+  out.state_directory = transfers_directory(store_home(home, host.variables));
   return out;
+}
+
+fs::path transfers_directory(const fs::path& store) {
+  return store / "transfers";
 }
 
 fs::path login_file(const RegistryOptions& options, const builder::HostSettings& host) {

@@ -14,6 +14,9 @@ registry::RegistrySettings registry_settings(const RegistryOptions& options,
                                              const builder::HostSettings& host, const fs::path& home,
                                              const std::string& registry, const std::string& target = {});
 
+// What registry sessions remember between runs, below a store (docs/formats/store.md).
+fs::path transfers_directory(const fs::path& store);
+
 // The file that `login` writes to.
 fs::path login_file(const RegistryOptions& options, const builder::HostSettings& host);
 

@@ -32,6 +32,7 @@ PlacedBlob BlobPlacer::place(RegistryClient& to, const oci::Descriptor& blob, co
   BlobProgress progress(events_, step_, blob);
   const auto done = [&](PlacedBlob::How how, UploadResult upload = {}) {
     note(to.registry(), to.repository(), blob.digest);
+    places_.note(to.registry(), blob.digest, to.repository());
     progress.finish();
     return PlacedBlob{how, upload};
   };
@@ -44,11 +45,9 @@ PlacedBlob BlobPlacer::place(RegistryClient& to, const oci::Descriptor& blob, co
   const auto is_there = [&] { return !std::exchange(asked, true) && to.has_blob(blob); };
   if (known.empty() && is_there()) return done(PlacedBlob::How::there);
   UploadOptions options;
-  const auto* from = !known.empty() ? &*known.begin() : nullptr;
-  for (const auto& candidate : candidates)
-    if (from == nullptr && candidate != to.repository()) from = &candidate;
-  if (from != nullptr) {
-    auto mount = try_mount(to, blob, *from);
+  const auto from = !known.empty() ? *known.begin() : likely_place(to, blob, candidates);
+  if (!from.empty()) {
+    auto mount = try_mount(to, blob, from);
     if (mount.outcome == Mount::Outcome::mounted) return done(PlacedBlob::How::mounted);
     options.location = std::move(mount.location);
     if (is_there()) return done(PlacedBlob::How::there);
@@ -56,6 +55,15 @@ PlacedBlob BlobPlacer::place(RegistryClient& to, const oci::Descriptor& blob, co
   options.progress = [&](std::uint64_t sent) { progress.at(sent); };
   const auto source = open();
   return done(PlacedBlob::How::uploaded, upload_blob(to, blob, *source, options));
+}
+
+// A repository that may have the blob, or nothing.
+std::string BlobPlacer::likely_place(const RegistryClient& to, const oci::Descriptor& blob,
+                                     const std::vector<std::string>& candidates) const {
+  for (const auto& candidate : candidates)
+    if (candidate != to.repository()) return candidate;
+  const auto seen = places_.find(to.registry(), blob.digest);
+  return seen && *seen != to.repository() ? *seen : std::string();
 }
 
 void BlobPlacer::note(const std::string& registry, const std::string& repository, const oci::Digest& blob) {

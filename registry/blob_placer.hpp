@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/event.hpp"
+#include "registry/blob_places.hpp"
 #include "registry/registry_client.hpp"
 #include "registry/upload.hpp"
 
@@ -24,7 +25,9 @@ struct PlacedBlob {
 // is placed by one thread at a time, or it may be sent twice.
 class BlobPlacer {
  public:
-  BlobPlacer(EventSink& events, std::string step) : events_(events), step_(std::move(step)) {}
+  // `places`: what earlier runs saw, and later ones will know.
+  BlobPlacer(EventSink& events, std::string step, BlobPlaces places)
+      : events_(events), step_(std::move(step)), places_(std::move(places)) {}
 
   using Open = std::function<std::unique_ptr<BlobSource>()>;
   // Makes the repository of `to` have `blob`: it may be there; else it is mounted from where the registry is
@@ -37,10 +40,13 @@ class BlobPlacer {
   void note(const std::string& registry, const std::string& repository, const oci::Digest& blob);
 
  private:
+  std::string likely_place(const RegistryClient& to, const oci::Descriptor& blob,
+                           const std::vector<std::string>& candidates) const;
   std::set<std::string> repositories_with(const std::string& registry, const oci::Digest& blob) const;
 
   EventSink& events_;
   std::string step_;
+  BlobPlaces places_;
   mutable std::mutex mutex_;
   std::map<std::pair<std::string, oci::Digest>, std::set<std::string>> known_;
 };

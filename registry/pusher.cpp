@@ -188,7 +188,9 @@ class SetPush {
 }  // namespace
 
 Pusher::Pusher(RegistrySession& session, EventSink& events, std::stop_token stop, const std::string& step)
-    : session_(session), stop_(std::move(stop)), blobs_(events, step) {}
+    : session_(session),
+      stop_(std::move(stop)),
+      blobs_(events, step, BlobPlaces(places_directory(session.settings().state_directory))) {}
 
 PushReport Pusher::push(ImageSource& from, const oci::Descriptor& image, const oci::Reference& to,
                         const PushOptions& options) {

@@ -163,6 +163,7 @@ class BundleTest(Case):
 
         for _ in range(10):
             kill_after(chance.uniform(0.02, 0.4), "mirror", "import", self.file, target.address)
+            time.sleep(0.5)  # the registry ends what it was asked last
             for repository in self.repositories(target):
                 try:
                     tags = json.loads(target.get(f"{repository}/tags/list"))["tags"] or []

@@ -346,3 +346,27 @@ TEST_CASE("mirrors: one that does not answer is asked once") {
   RegistrySession session(f.settings);
   CHECK(f.pull(session, "a:1").fetched == 4);
 }
+
+TEST_CASE("push: a later run mounts what an earlier one saw elsewhere in the registry") {
+  Images f;
+  const auto image = f.image({1000, 250'000});
+  {
+    RegistrySession session(f.settings);
+    f.push(session, image, "a:1");
+  }
+  RegistrySession session(f.settings);
+  const auto report = f.push(session, image, "b:1");
+  CHECK(report.mounted == 3);
+  CHECK(report.bytes_sent == 0);
+  BlobPlaces places(places_directory(f.settings.state_directory));
+  CHECK(places.find(f.server.address(), image.digest) == std::nullopt);
+  const auto layer = oci::Manifest::parse(f.layout.read(image, 10'000), "m").layers[0].digest;
+  CHECK(places.find(f.server.address(), layer) == "b");
+  places.remove_before(std::time(nullptr) + 10);
+  CHECK(places.find(f.server.address(), layer) == std::nullopt);
+  // A hint that is wrong costs nothing but the request.
+  places.note(f.server.address(), layer, "nothing/here");
+  CHECK(f.push(session, image, "c:1").outcome == PushReport::Outcome::pushed);
+  places.note(f.server.address(), layer, "../x");
+  CHECK(places.find(f.server.address(), layer) == std::nullopt);
+}
