@@ -111,7 +111,7 @@ builder::BuildRequest make_request(const AppOptions& app) {
   out.uv_program = app.uv;
   out.nltk_index = app.nltk_index;
   out.index_strategy = app.index_strategy;
-  if (!app.compile_bytecode) out.pyc_files = builder::PythonRequest::PycFiles::omit;
+  if (!app.compile_bytecode) out.pyc_files = builder::PycFiles::omit;
   return out;
 }
 
