@@ -38,7 +38,8 @@ PackageFacts package_facts(const InstalledDistribution& distribution, PycFiles p
         {source.pyc_path,
          concat(source.first_line.empty() ? "" : "s", source.source->crc, '-', source.source->size),
          PackageFacts::File::Kind::bytecode});
-    // Measured over 215 wheels: byte code compresses to about the size of its source.
+    // Byte code compresses to about the size of its source: over the demo app's 30 packages layers are 0.98
+    // of the weights in sum, single ones 0.5 to 1.4.
     out.weight += source.source->compressed_size;
   }
   return out;
