@@ -76,8 +76,12 @@ Error system_error(std::string_view what, int errno_value) {
       break;
     case EACCES:
     case EPERM:
+      code = ErrorCode::denied;
+      break;
     case EROFS:
       code = ErrorCode::denied;
+      hint =
+          "this file system can only be read; use a directory elsewhere, as the store with DASH_BUILD_HOME";
       break;
     case ENOENT:
     case ENOTDIR:

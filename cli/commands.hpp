@@ -7,6 +7,10 @@
 
 namespace dash::cli {
 
+// The exit code of a command that went through to its end, but failed for some of its images
+// (docs/exit-codes.md).
+inline constexpr int kSomeFailed = 11;
+
 int run_command(const BuildOptions& options, std::stop_token stop);
 int run_command(const PlanOptions& options, std::stop_token stop);
 int run_command(const LayerOptions& options, std::stop_token stop);
@@ -24,6 +28,11 @@ int run_command(const CopyOptions& options, std::stop_token stop);
 int run_command(const TagsOptions& options, std::stop_token stop);
 int run_command(const ManifestOptions& options, std::stop_token stop);
 int run_command(const DeleteOptions& options, std::stop_token stop);
+int run_command(const MirrorSyncOptions& options, std::stop_token stop);
+int run_command(const MirrorExportOptions& options, std::stop_token stop);
+int run_command(const MirrorImportOptions& options, std::stop_token stop);
+int run_command(const MirrorInventoryOptions& options, std::stop_token stop);
+int run_command(const MirrorVerifyOptions& options, std::stop_token stop);
 int run_command(const LoginOptions& options, std::stop_token stop);
 int run_command(const LogoutOptions& options, std::stop_token stop);
 int run_command(const VersionOptions& options, std::stop_token stop);

@@ -27,7 +27,8 @@ struct CommandInfo {
   std::string name;
   std::string description;
   std::vector<OptionInfo> options;
-  OptionInfo operands;  // the words without a dash
+  OptionInfo operands;                // the words without a dash
+  std::vector<CommandInfo> commands;  // of a group
 };
 
 // "auto|tty|plain" is a choice; "oci:DIR[:TAG]|…" is a list of forms.
@@ -62,7 +63,7 @@ OptionInfo describe(const CLI::Option& option) {
 std::vector<CommandInfo> describe(const CLI::App& app) {
   std::vector<CommandInfo> out;
   for (const auto* command : app.get_subcommands(nullptr)) {
-    CommandInfo info{command->get_name(), command->get_description(), {}, {}};
+    CommandInfo info{command->get_name(), command->get_description(), {}, {}, describe(*command)};
     for (const auto* option : command->get_options()) {
       if (option->get_positional())
         info.operands = describe(*option);
@@ -96,6 +97,30 @@ std::string compgen(const OptionInfo& option) {
   return "-W ''";
 }
 
+// What bash offers for the words after one command.
+std::string bash_case(const std::string& name, const CommandInfo& command) {
+  std::string out = concat("    '", name, "')\n      case $last in\n");
+  std::vector<std::string> all;
+  for (const auto& option : command.options) {
+    all.insert(all.end(), option.names.begin(), option.names.end());
+    if (option.operand != Operand::none)
+      out += concat("        ", join(option.names, "|"), ") mapfile -t COMPREPLY < <(compgen ",
+                    compgen(option), " -- \"$word\"); return ;;\n");
+  }
+  return out + concat(
+                   "      esac\n"
+                   "      if [[ $word == -* ]]; then\n"
+                   "        mapfile -t COMPREPLY < <(compgen -W '",
+                   join(all, " "),
+                   "' -- \"$word\")\n"
+                   "      else\n"
+                   "        mapfile -t COMPREPLY < <(compgen ",
+                   compgen(command.operands),
+                   " -- \"$word\")\n"
+                   "      fi\n"
+                   "      ;;\n");
+}
+
 std::string bash_script(const std::vector<CommandInfo>& commands) {
   std::string out = concat(
       "# bash completion for dash-build\n"
@@ -107,29 +132,23 @@ std::string bash_script(const std::vector<CommandInfo>& commands) {
       names_of(commands),
       " --help --version' -- \"$word\")\n"
       "    return\n"
-      "  fi\n"
-      "  case $command in\n");
+      "  fi\n");
+  for (const auto& group : commands)
+    if (!group.commands.empty())
+      out += concat("  if [[ $command == ", group.name,
+                    " ]]; then\n"
+                    "    if ((COMP_CWORD == 2)); then\n"
+                    "      mapfile -t COMPREPLY < <(compgen -W '",
+                    names_of(group.commands),
+                    " --help' -- \"$word\")\n"
+                    "      return\n"
+                    "    fi\n"
+                    "    command+=\" ${COMP_WORDS[2]}\"\n"
+                    "  fi\n");
+  out += "  case $command in\n";
   for (const auto& command : commands) {
-    out += concat("    ", command.name, ")\n      case $last in\n");
-    std::vector<std::string> all;
-    for (const auto& option : command.options) {
-      all.insert(all.end(), option.names.begin(), option.names.end());
-      if (option.operand != Operand::none)
-        out += concat("        ", join(option.names, "|"), ") mapfile -t COMPREPLY < <(compgen ",
-                      compgen(option), " -- \"$word\"); return ;;\n");
-    }
-    out += concat(
-        "      esac\n"
-        "      if [[ $word == -* ]]; then\n"
-        "        mapfile -t COMPREPLY < <(compgen -W '",
-        join(all, " "),
-        "' -- \"$word\")\n"
-        "      else\n"
-        "        mapfile -t COMPREPLY < <(compgen ",
-        compgen(command.operands),
-        " -- \"$word\")\n"
-        "      fi\n"
-        "      ;;\n");
+    if (command.commands.empty()) out += bash_case(command.name, command);
+    for (const auto& part : command.commands) out += bash_case(concat(command.name, ' ', part.name), part);
   }
   return out +
          "  esac\n"
@@ -169,35 +188,43 @@ std::string zsh_action(const OptionInfo& option) {
   return " ";
 }
 
+std::string zsh_list(const std::vector<CommandInfo>& commands, const std::string& indent) {
+  auto out = indent + "commands=(\n";
+  for (const auto& command : commands)
+    out +=
+        concat(indent, "  ", single_quoted(concat(command.name, ":", zsh_text(command.description))), '\n');
+  return out + concat(indent, ")\n", indent, "if ((CURRENT == 2)); then\n", indent,
+                      "  _describe command commands\n", indent, "  return\n", indent, "fi\n");
+}
+
+std::string zsh_case(const std::string& name, const CommandInfo& command) {
+  auto out = concat("    '", name, "')\n      _arguments");
+  for (const auto& option : command.options)
+    for (const auto& option_name : option.names) {
+      auto spec = concat("*", option_name, '[', zsh_text(option.description), ']');
+      if (option.operand != Operand::none) spec += concat(":value:", zsh_action(option));
+      out += concat(" \\\n        ", single_quoted(spec));
+    }
+  if (command.operands.operand != Operand::none)
+    out += concat(" \\\n        ", single_quoted(concat("*:operand:", zsh_action(command.operands))));
+  return out + "\n      ;;\n";
+}
+
 std::string zsh_script(const std::vector<CommandInfo>& commands) {
+  constexpr const char* kNextWord = "shift words\n((CURRENT--))\n";
   std::string out =
       "#compdef dash-build\n"
       "_dash_build() {\n"
-      "  local -a commands\n"
-      "  commands=(\n";
-  for (const auto& command : commands)
-    out += concat("    ", single_quoted(concat(command.name, ":", zsh_text(command.description))), '\n');
-  out +=
-      "  )\n"
-      "  if ((CURRENT == 2)); then\n"
-      "    _describe command commands\n"
-      "    return\n"
-      "  fi\n"
-      "  local command=$words[2]\n"
-      "  shift words\n"
-      "  ((CURRENT--))\n"
-      "  case $command in\n";
+      "  local -a commands\n" +
+      zsh_list(commands, "  ") + "  local command=$words[2]\n" + kNextWord;
+  for (const auto& group : commands)
+    if (!group.commands.empty())
+      out += concat("  if [[ $command == ", group.name, " ]]; then\n", zsh_list(group.commands, "    "),
+                    "    command+=\" $words[2]\"\n", kNextWord, "  fi\n");
+  out += "  case $command in\n";
   for (const auto& command : commands) {
-    out += concat("    ", command.name, ")\n      _arguments");
-    for (const auto& option : command.options)
-      for (const auto& name : option.names) {
-        auto spec = concat("*", name, '[', zsh_text(option.description), ']');
-        if (option.operand != Operand::none) spec += concat(":value:", zsh_action(option));
-        out += concat(" \\\n        ", single_quoted(spec));
-      }
-    if (command.operands.operand != Operand::none)
-      out += concat(" \\\n        ", single_quoted(concat("*:operand:", zsh_action(command.operands))));
-    out += "\n      ;;\n";
+    if (command.commands.empty()) out += zsh_case(command.name, command);
+    for (const auto& part : command.commands) out += zsh_case(concat(command.name, ' ', part.name), part);
   }
   return out +
          "  esac\n"
@@ -222,19 +249,33 @@ std::string fish_operand(const OptionInfo& option) {
   return "";
 }
 
+// Lines of the options and operands of one command; `condition` says when they are offered.
+std::string fish_options(const std::string& condition, const CommandInfo& command) {
+  const auto head = concat("complete -c dash-build -n '", condition, "'");
+  std::string out;
+  if (command.operands.operand != Operand::none) out += concat(head, fish_operand(command.operands), '\n');
+  for (const auto& option : command.options) {
+    out += head;
+    for (const auto& name : option.names)
+      out += name.starts_with("--") ? concat(" -l ", name.substr(2)) : concat(" -s ", name.substr(1));
+    out += concat(fish_operand(option), " -d ", single_quoted(option.description), '\n');
+  }
+  return out;
+}
+
 std::string fish_script(const std::vector<CommandInfo>& commands) {
   std::string out = "# fish completion for dash-build\ncomplete -c dash-build -f\n";
   for (const auto& command : commands)
     out += concat("complete -c dash-build -n __fish_use_subcommand -a ", command.name, " -d ",
                   single_quoted(command.description), '\n');
   for (const auto& command : commands) {
-    const auto head = concat("complete -c dash-build -n '__fish_seen_subcommand_from ", command.name, "'");
-    if (command.operands.operand != Operand::none) out += concat(head, fish_operand(command.operands), '\n');
-    for (const auto& option : command.options) {
-      out += head;
-      for (const auto& name : option.names)
-        out += name.starts_with("--") ? concat(" -l ", name.substr(2)) : concat(" -s ", name.substr(1));
-      out += concat(fish_operand(option), " -d ", single_quoted(option.description), '\n');
+    const auto seen = concat("__fish_seen_subcommand_from ", command.name);
+    if (command.commands.empty()) out += fish_options(seen, command);
+    for (const auto& part : command.commands) {
+      out += concat("complete -c dash-build -n '", seen, "; and not __fish_seen_subcommand_from ",
+                    names_of(command.commands), "' -a ", part.name, " -d ", single_quoted(part.description),
+                    '\n');
+      out += fish_options(concat(seen, "; and __fish_seen_subcommand_from ", part.name), part);
     }
   }
   return out;

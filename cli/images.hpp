@@ -22,4 +22,18 @@ struct FoundImage {
 // default place). Error(not_found) lists the names there are.
 FoundImage find_image(const std::string& text, const fs::path& home, const builder::HostSettings& host);
 
+// An image, index or artifact on this machine.
+struct LocalImage {
+  std::unique_ptr<oci::BlobStore> store;
+  oci::Descriptor image{{}, oci::Digest(Sha256{}), 0, {}, std::nullopt};
+};
+
+// The same places, and the same errors, byte by byte as it is there; also "docker-archive:FILE[:NAME]".
+LocalImage open_local(const std::string& text, const fs::path& home, const builder::HostSettings& host);
+
+oci::Platform host_platform(const builder::HostSettings& host);
+
+// "OS/ARCH[/VARIANT]". Throws Error(usage).
+oci::Platform parse_platform(const std::string& text);
+
 }  // namespace dash::cli

@@ -3,7 +3,9 @@
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "cli/completion.hpp"
+#include "cli/mirror_options.hpp"
 #include "cli/setting_options.hpp"
+#include "cli/shared_options.hpp"
 #include "cli/transfer_options.hpp"
 #include "cli/version.hpp"
 
@@ -17,11 +19,6 @@ namespace {
 
 constexpr const char* kImageForms =
     "A name in the store, oci:DIR[:TAG], oci-archive:FILE[:TAG] or docker-archive:FILE[:NAME]";
-
-void add_common(SettingOptions& settings, CLI::App& command, CommonOptions& options) {
-  settings.add(command, "home", options.home);
-  settings.add(command, "ca_bundle", options.ca_bundle);
-}
 
 void add_app(SettingOptions& settings, CLI::App& command, AppOptions& options) {
   command.add_option("APP_DIR", options.directory, "The app's source directory")->capture_default_str();
@@ -44,16 +41,27 @@ void add_app(SettingOptions& settings, CLI::App& command, AppOptions& options) {
   settings.add(command, "uv", options.uv);
 }
 
-// In the form of all errors. A first word that is no command is named, which the parser would not do.
+std::vector<std::string> command_names(const CLI::App& app) {
+  std::vector<std::string> out;
+  for (const auto* command : app.get_subcommands(nullptr)) out.push_back(command->get_name());
+  return out;
+}
+
+// In the form of all errors. A word that is no command is named, which the parser would not do.
 std::string usage_error(const CLI::App& app, int argc, const char* const* argv, const std::string& what) {
-  const std::string first = argc > 1 ? argv[1] : "";
-  std::vector<std::string> commands;
-  for (const auto* command : app.get_subcommands(nullptr)) commands.push_back(command->get_name());
-  const bool known = std::find(commands.begin(), commands.end(), first) != commands.end();
-  if (known || first.empty() || first.starts_with('-'))
-    return concat("error: ", what, "\nhint: see 'dash-build ", known ? first + " " : "", "--help'\n");
-  return concat("error: ", dash::quoted(first), " is no command\nhint: the commands are ",
-                join(commands, ", "), '\n');
+  const auto* group = &app;
+  std::string command;
+  for (int i = 1; i < argc; ++i) {
+    const std::string word = argv[i];
+    const auto names = command_names(*group);
+    if (names.empty() || word.empty() || word.starts_with('-')) break;
+    if (std::find(names.begin(), names.end(), word) == names.end())
+      return concat("error: ", dash::quoted(command + word), " is no command\nhint: the commands are ",
+                    command, join(names, ", " + command), '\n');
+    group = group->get_subcommand(word);
+    command += word + ' ';
+  }
+  return concat("error: ", what, "\nhint: see 'dash-build ", command, "--help'\n");
 }
 
 // All commands and where their options go; lives as long as the parsing.
@@ -73,7 +81,9 @@ class CommandLine {
     add_building();
     add_images();
     add_store();
-    add_transfer_commands(app_, settings_, [this](Command command) { chosen_ = std::move(command); });
+    const auto choose = [this](Command command) { chosen_ = std::move(command); };
+    add_transfer_commands(app_, settings_, choose);
+    add_mirror_commands(app_, settings_, choose);
     add_host();
   }
 

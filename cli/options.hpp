@@ -146,6 +146,42 @@ struct CopyOptions {
   Progress progress = Progress::automatic;
 };
 
+struct MirrorExportOptions {
+  CommonOptions common;
+  RegistryOptions registry;
+  std::string bundle;                  // "-": standard output
+  std::vector<std::string> from;       // lists (FILE.toml) and images
+  std::string since;                   // a bundle or an inventory; empty: everything
+  std::string split;                   // "4000M"; empty: one file
+  std::vector<std::string> platforms;  // of images; empty: everything in an index
+  bool referrers = false;
+  bool json = false;
+  Progress progress = Progress::automatic;
+};
+
+struct MirrorImportOptions {
+  CommonOptions common;
+  RegistryOptions registry;
+  std::string bundle;  // "-": standard input
+  std::string destination;
+  std::vector<std::string> map;  // "FROM=TO"
+  bool json = false;
+  Progress progress = Progress::automatic;
+};
+
+struct MirrorInventoryOptions {
+  CommonOptions common;
+  RegistryOptions registry;
+  std::string place;  // a bundle, or "REGISTRY[/PREFIX]"
+};
+
+struct MirrorVerifyOptions {
+  CommonOptions common;
+  std::string bundle;
+  Progress progress = Progress::automatic;
+  unsigned threads = 0;
+};
+
 struct TagsOptions {
   CommonOptions common;
   RegistryOptions registry;
@@ -162,6 +198,17 @@ struct DeleteOptions {
   CommonOptions common;
   RegistryOptions registry;
   std::string image;
+};
+
+struct MirrorSyncOptions {
+  CommonOptions common;
+  RegistryOptions registry;
+  fs::path file;
+  enum class Prune { as_file, yes, no } prune = Prune::as_file;
+  bool dry_run = false;
+  bool fail_fast = false;
+  bool json = false;
+  Progress progress = Progress::automatic;
 };
 
 struct LoginOptions {
@@ -189,7 +236,8 @@ using Command =
     std::variant<BuildOptions, PlanOptions, LayerOptions, InspectOptions, ImagesOptions, RemoveOptions,
                  CollectOptions, ValidateOptions, DoctorOptions, ConfigOptions, CompletionOptions,
                  PushOptions, PullOptions, CopyOptions, TagsOptions, ManifestOptions, DeleteOptions,
-                 LoginOptions, LogoutOptions, VersionOptions, ParseEnd>;
+                 MirrorSyncOptions, MirrorExportOptions, MirrorImportOptions, MirrorInventoryOptions,
+                 MirrorVerifyOptions, LoginOptions, LogoutOptions, VersionOptions, ParseEnd>;
 
 // Parses the arguments (without the program's name), over what configuration files and the environment
 // `variables` say. Throws an Error for a wrong value of a setting.

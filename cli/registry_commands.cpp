@@ -7,6 +7,7 @@
 #include "cli/registry_access.hpp"
 #include "oci/reference.hpp"
 #include "registry/registry_client.hpp"
+#include "registry/tag_removal.hpp"
 
 #include <iostream>
 
@@ -63,8 +64,9 @@ int run_command(const DeleteOptions& options, std::stop_token stop) {
   if (name.tag.empty() && !name.digest)
     throw Error(ErrorCode::usage, concat("'delete ", options.image, "' names neither a tag nor a digest"))
         .with_hint("a digest removes the manifest with all its tags");
-  if (!registry.client.delete_manifest(name.digest ? name.digest->to_string() : name.tag))
-    throw Error(ErrorCode::not_found, concat(name.to_string(), " is not there"));
+  const bool was_there = name.digest ? registry.client.delete_manifest(name.digest->to_string())
+                                     : registry::remove_tag(registry.client, name.tag);
+  if (!was_there) throw Error(ErrorCode::not_found, concat(name.to_string(), " is not there"));
   return 0;
 }
 

@@ -24,45 +24,17 @@ namespace {
 
 constexpr std::string_view kRegistry = "docker://";
 
-// An image on this machine.
-struct LocalImage {
-  std::unique_ptr<oci::BlobStore> store;
-  oci::Descriptor image;
-};
-
-oci::Platform host_platform(const builder::HostSettings& host) {
-  oci::Platform out;
-  out.architecture = host.debian_architecture;
-  return out;
-}
-
 // "all" is nothing: everything.
-std::optional<oci::Platform> parse_platform(const std::string& text, const builder::HostSettings& host) {
+std::optional<oci::Platform> wanted_platform(const std::string& text, const builder::HostSettings& host) {
   if (text == "all") return std::nullopt;
-  if (text.empty()) return host_platform(host);
-  const auto parts = split(text, '/');
-  if (parts.size() < 2 || parts.size() > 3)
-    throw Error(ErrorCode::usage, concat("--platform ", dash::quoted(text), " is not OS/ARCH[/VARIANT]"))
-        .with_hint("for example linux/arm64, or all");
-  return oci::Platform{std::string(parts[0]), std::string(parts[1]),
-                       parts.size() == 3 ? std::string(parts[2]) : ""};
+  return text.empty() ? host_platform(host) : parse_platform(text);
 }
 
-LocalImage open_local(const std::string& text, const fs::path& home, const builder::HostSettings& host) {
-  const auto location = oci::ImageLocation::parse(text);
-  if (location.kind != oci::ImageLocation::Kind::name) {
-    auto opened = oci::open_image(location, host_platform(host));
-    return {std::move(opened.store), std::move(opened.manifest)};
-  }
-  const auto where = store_home(home, host.variables);
-  require_store(where);
-  auto layout = std::make_unique<oci::ImageLayout>(oci::ImageLayout::open(where / "layout"));
-  const auto name = oci::Reference::parse(location.name).with_default_tag().to_string();
-  const auto found = layout->find(name);
-  if (!found)
-    throw Error(ErrorCode::not_found, concat("there is no image ", dash::quoted(name), " in the store"))
-        .with_hint("'dash-build images' lists what is there; oci:DIR names a layout");
-  return {std::move(layout), *found};
+void copy_local(const LocalImage& from, oci::ImageLayout& to, const std::string& name,
+                const std::stop_token& stop) {
+  const auto lease = to.lease();
+  oci::copy_content(*from.store, from.image, to, stop);
+  to.tag(name, from.image);
 }
 
 oci::Reference parse_remote(std::string_view text) {
@@ -107,19 +79,27 @@ class Transfers {
 
   const builder::HostSettings& host() const { return host_; }
 
-  void push(const std::string& from, oci::Reference to) {
+  void push(const std::string& from, oci::Reference to, const std::string& platform) {
     auto& session = open({}, to.registry);
     to = session.hosts().complete(to);
-    const auto image = open_local(from, common_.home, host_);
+    const auto image = open_chosen(from, platform);
     registry::StoreSource source(*image.store);
     print(progress_, to, registry::Pusher(session, *events_, stop_).push(source, image.image, to));
+  }
+
+  // What `from` names, or the image for a platform ("all" for everything) out of it.
+  LocalImage open_chosen(const std::string& from, const std::string& platform) const {
+    auto out = open_local(from, common_.home, host_);
+    if (const auto wanted = wanted_platform(platform, host_))
+      out.image = oci::resolve_manifest(*out.store, out.image, *wanted);
+    return out;
   }
 
   void pull(oci::Reference from, oci::ImageLayout& to, const std::string& name, const std::string& platform) {
     auto& session = open(from.registry, {});
     from = session.hosts().complete(from);
     registry::PullOptions options;
-    options.platform = parse_platform(platform, host_);
+    options.platform = wanted_platform(platform, host_);
     options.name = name;
     print(progress_, name, registry::Puller(session, *events_, stop_).pull(from, to, options));
   }
@@ -131,7 +111,7 @@ class Transfers {
     registry::RegistryClient client(session, from, stop_);
     registry::RepositorySource source(client);
     auto image = client.manifest(from.digest ? from.digest->to_string() : from.tag).descriptor;
-    if (const auto wanted = parse_platform(platform, host_);
+    if (const auto wanted = wanted_platform(platform, host_);
         wanted && oci::media_type::is_index(image.media_type))
       image = oci::pick_image(oci::Index::parse(source.document(image), from.to_string()), {}, *wanted,
                               from.to_string());
@@ -161,7 +141,7 @@ class Transfers {
 int run_command(const PushOptions& options, std::stop_token stop) {
   const auto& destination = options.destination.empty() ? options.image : options.destination;
   Transfers(options.common, options.registry, options.progress, std::move(stop))
-      .push(options.image, parse_remote(destination));
+      .push(options.image, parse_remote(destination), "all");
   return 0;
 }
 
@@ -184,7 +164,7 @@ int run_command(const CopyOptions& options, std::stop_token stop) {
     if (from_registry)
       transfers.copy(parse_remote(options.from), to, options.platform);
     else
-      transfers.push(options.from, to);
+      transfers.push(options.from, to, options.platform);
     return 0;
   }
   auto to = oci::ImageLocation::parse(options.to);
@@ -195,9 +175,7 @@ int run_command(const CopyOptions& options, std::stop_token stop) {
       transfers.pull(parse_remote(options.from), store.layout(), name, options.platform);
       return 0;
     }
-    const auto image = open_local(options.from, options.common.home, transfers.host());
-    const auto lease = store.layout().lease();
-    store.layout().tag(name, oci::copy_image(*image.store, image.image, store.layout(), {}, stop));
+    copy_local(transfers.open_chosen(options.from, options.platform), store.layout(), name, stop);
     return 0;
   }
   if (to.kind == oci::ImageLocation::Kind::docker_archive && to.tag.empty())
@@ -214,13 +192,16 @@ int run_command(const CopyOptions& options, std::stop_token stop) {
     transfers.pull(parse_remote(options.from), layout, to.tag, options.platform);
     return 0;
   }
-  const auto image = open_local(options.from, options.common.home, transfers.host());
-  if (to.kind == oci::ImageLocation::Kind::layout)
-    oci::export_layout(*image.store, image.image, to.tag, to.path, {}, stop);
-  else if (to.kind == oci::ImageLocation::Kind::docker_archive)
-    oci::export_docker_archive(*image.store, image.image, to.tag, to.path, {}, stop);
-  else
-    oci::export_archive(*image.store, image.image, to.tag, to.path, {}, stop);
+  const auto image = transfers.open_chosen(options.from, options.platform);
+  const auto host = host_platform(transfers.host());
+  if (to.kind == oci::ImageLocation::Kind::layout) {
+    auto layout = oci::ImageLayout::open_or_create(to.path);
+    copy_local(image, layout, to.tag, stop);
+  } else if (to.kind == oci::ImageLocation::Kind::docker_archive) {
+    oci::export_docker_archive(*image.store, image.image, to.tag, to.path, host, stop);
+  } else {
+    oci::export_archive(*image.store, image.image, to.tag, to.path, host, stop);
+  }
   return 0;
 }
 

@@ -1,5 +1,7 @@
 #include "cli/transfer_options.hpp"
 
+#include "cli/shared_options.hpp"
+
 #include <memory>
 
 #include <CLI/CLI.hpp>
@@ -7,29 +9,6 @@
 namespace dash::cli {
 
 namespace {
-
-void add_common(SettingOptions& settings, CLI::App& command, CommonOptions& options) {
-  settings.add(command, "home", options.home);
-  settings.add(command, "ca_bundle", options.ca_bundle);
-}
-
-void add_registry(CLI::App& command, RegistryOptions& options, const std::string& credentials = "--creds") {
-  command.add_option(credentials, options.credentials, "Instead of what config.json or auth.json says")
-      ->type_name("USER:PASSWORD");
-  command
-      .add_option("--authfile", options.auth_file,
-                  "Credentials (default: $REGISTRY_AUTH_FILE, auth.json, config.json)")
-      ->type_name("FILE");
-  command
-      .add_option("--certs-dir", options.certs_directory,
-                  "A directory like /etc/containerd/certs.d, looked at before those of the system")
-      ->type_name("DIR");
-  command
-      .add_option("--insecure", options.insecure,
-                  "Accept plain HTTP and any certificate from this host; may be repeated")
-      ->type_name("HOST[:PORT]")
-      ->allow_extra_args(false);
-}
 
 // A subcommand whose options live as long as the parser's callbacks.
 template <class Options>
@@ -57,6 +36,7 @@ void add_transfer_commands(CLI::App& app, SettingOptions& settings,
             "A name in the store, oci:DIR[:TAG], oci-archive:FILE[:TAG] or docker-archive:FILE[:NAME]")
         ->required();
     command->add_option("DESTINATION", options->destination, "REGISTRY/REPOSITORY[:TAG] (default: IMAGE)");
+    add_credentials(*command, options->registry);
     add_registry(*command, options->registry);
     settings.add(*command, "progress", options->progress);
     add_common(settings, *command, options->common);
@@ -72,6 +52,7 @@ void add_transfer_commands(CLI::App& app, SettingOptions& settings,
         ->add_option("--platform", options->platform,
                      "Which image of an index, or 'all' (default: this host's)")
         ->type_name("OS/ARCH[/VARIANT]");
+    add_credentials(*command, options->registry);
     add_registry(*command, options->registry);
     settings.add(*command, "progress", options->progress);
     add_common(settings, *command, options->common);
@@ -87,7 +68,8 @@ void add_transfer_commands(CLI::App& app, SettingOptions& settings,
     command->add_option("--platform", options->platform, "Which image of an index to take")
         ->capture_default_str()
         ->type_name("OS/ARCH[/VARIANT]");
-    add_registry(*command, options->registry, "--creds,--src-creds");
+    add_credentials(*command, options->registry, "--creds,--src-creds");
+    add_registry(*command, options->registry);
     command->add_option("--dest-creds", options->registry.target_credentials, "The same for the destination")
         ->type_name("USER:PASSWORD");
     settings.add(*command, "progress", options->progress);
@@ -97,6 +79,7 @@ void add_transfer_commands(CLI::App& app, SettingOptions& settings,
     auto [command, options] = add<TagsOptions>(app, chosen, "tags", "List the tags of a repository",
                                                "Example:\n  dash-build tags registry.example/team/sales");
     command->add_option("REPOSITORY", options->repository, "REGISTRY/REPOSITORY")->required();
+    add_credentials(*command, options->registry);
     add_registry(*command, options->registry);
     add_common(settings, *command, options->common);
   }
@@ -105,6 +88,7 @@ void add_transfer_commands(CLI::App& app, SettingOptions& settings,
         add<ManifestOptions>(app, chosen, "manifest", "Print a manifest or index as the registry has it",
                              "Example:\n  dash-build manifest registry.example/team/sales:1.2");
     command->add_option("IMAGE", options->image, "REGISTRY/REPOSITORY[:TAG][@DIGEST]")->required();
+    add_credentials(*command, options->registry);
     add_registry(*command, options->registry);
     add_common(settings, *command, options->common);
   }
@@ -113,6 +97,7 @@ void add_transfer_commands(CLI::App& app, SettingOptions& settings,
         add<DeleteOptions>(app, chosen, "delete", "Remove a tag, or by digest a manifest, from a registry",
                            "Example:\n  dash-build delete registry.example/team/sales:1.2");
     command->add_option("IMAGE", options->image, "REGISTRY/REPOSITORY:TAG or …@DIGEST")->required();
+    add_credentials(*command, options->registry);
     add_registry(*command, options->registry);
     add_common(settings, *command, options->common);
   }
@@ -123,6 +108,7 @@ void add_transfer_commands(CLI::App& app, SettingOptions& settings,
     command->add_option("REGISTRY", options->host, "HOST[:PORT]")->required();
     command->add_option("-u,--user", options->user, "User name; the password is read from standard input")
         ->required();
+    add_credentials(*command, options->registry);
     add_registry(*command, options->registry);
     add_common(settings, *command, options->common);
   }

@@ -48,6 +48,20 @@ DOCUMENTS = {
         "schemaVersion": 2,
         "manifests": [DESCRIPTOR | {"platform": {"os": "linux", "architecture": "arm64", "variant": "v8"}}],
     },
+    "docker": {
+        "schemaVersion": 2,
+        "mediaType": "application/vnd.docker.distribution.manifest.v2+json",
+        "config": DESCRIPTOR | {"mediaType": "application/vnd.docker.container.image.v1+json"},
+        "layers": [DESCRIPTOR | {"mediaType": "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip", "urls": ["x"]}],
+    },
+    "artifact": {
+        "schemaVersion": 2,
+        "mediaType": "application/vnd.oci.image.manifest.v1+json",
+        "artifactType": "test/sbom",
+        "config": DESCRIPTOR | {"mediaType": "application/vnd.oci.empty.v1+json", "data": "e30="},
+        "layers": [DESCRIPTOR],
+        "subject": DESCRIPTOR | {"mediaType": "application/vnd.oci.image.manifest.v1+json"},
+    },
     "config": {
         "created": "1980-01-01T00:00:00Z",
         "architecture": "amd64",
@@ -102,6 +116,51 @@ directory = {{ path = "c", editable = true }}
 name = "d"
 vcs = {{ type = "git", url = "https://u:p@git.example/r", requested-revision = "v1", commit-id = "abc" }}
 """
+ANSWERS = [
+    'Bearer realm="https://auth.example/token",service="registry.example",scope="repository:team/app:pull,push"',
+    'Basic realm="a \\"quoted\\" one", Bearer realm="https://auth.example/token", error="insufficient_scope"',
+    "Negotiate, Basic realm=plain",
+    '</v2/team/app/tags/list?n=100&last=v1.2>; rel="next"',
+    '<https://registry.example/v2/_catalog?last=x>; rel=prev, <?last=y>; title="a, b"; rel="next"',
+    '{"errors":[{"code":"MANIFEST_UNKNOWN","message":"manifest unknown","detail":{"Tag":"1"}},{"code":"DENIED"}]}',
+    '{"errors":null,"details":"of a proxy"}',
+    "120",
+    "Fri, 31 Dec 2027 23:59:59 GMT",
+    "c2FtOm9wZW4gc2VzYW1l",
+    "https://user:pw@registry.example:5000/v2/a/blobs/uploads/1?_state=x#f",
+    "http://[::1]:5000/v2/../x",
+]
+REGISTRY_FILES = [
+    """server = "https://registry.example"
+ca = "/dev/null"
+[host."https://mirror.example/cache"]
+capabilities = ["pull", "resolve"]
+client = [["/dev/null", "/dev/null"]]
+override_path = true
+[host."https://mirror.example/cache".header]
+x-team = ["a", "b"]
+[host."http://[::1]:5000"]
+skip_verify = true
+""",
+    """unqualified-search-registries = ["registry.example"]
+short-name-mode = "enforcing"
+[[registry]]
+prefix = "registry.example/team"
+location = "other.example:5000/group"
+insecure = true
+mirror-by-digest-only = true
+[[registry.mirror]]
+location = "mirror.example/cache"
+pull-from-mirror = "tag-only"
+[[registry]]
+prefix = "*.example"
+[[registry]]
+location = "registry.example"
+blocked = true
+[aliases]
+"app" = "registry.example/team/app"
+""",
+]
 _LAYER = LAYERS["plain"]
 _CONFIG = json.dumps(
     {
@@ -120,6 +179,13 @@ def docker_archive(layer, link):
 
 DOCKER_ARCHIVES = {"saved": docker_archive("1/layer.tar", "2/layer.tar"), "empty": tar([("manifest.json", FILE, "[]")])}
 
+BLOB = {"mediaType": "application/vnd.oci.image.manifest.v1+json", "digest": DIGEST, "size": 2, "repositories": ["r.example/a"]}
+IMAGE = {"name": "r.example/a:1", "mediaType": BLOB["mediaType"], "digest": DIGEST, "size": 2}
+BUNDLES = {
+    "bundle": {"bundleVersion": 1, "images": [IMAGE], "documents": [BLOB], "blobs": [], "required": {"images": [], "blobs": []}},
+    "inventory": {"inventoryVersion": 1, "images": [IMAGE], "blobs": [BLOB]},
+}
+
 
 def main():
     base = pathlib.Path(sys.argv[1])
@@ -130,6 +196,9 @@ def main():
         "wheel_content_fuzz": {"wheel": CONTENT.encode()},
         "pylock_fuzz": {"lock": PYLOCK.encode()},
         "docker_archive_fuzz": DOCKER_ARCHIVES,
+        "bundle_fuzz": {name: json.dumps(value).encode() for name, value in BUNDLES.items()},
+        "registry_answers_fuzz": {str(i): text.encode() for i, text in enumerate(ANSWERS)},
+        "registry_files_fuzz": {str(i): text.encode() for i, text in enumerate(REGISTRY_FILES)},
         "reference_fuzz": {str(i): text.encode() for i, text in enumerate(REFERENCES)},
     }
     for target, files in seeds.items():

@@ -30,6 +30,12 @@ constexpr bool is_index(std::string_view type) {
 constexpr bool is_manifest(std::string_view type) {
   return type == kManifest || type == kDockerManifest;
 }
+// Layers that image authors do not want in other registries; they are fetched from their own URLs by those
+// who run the image (image-spec layer.md, "Non-Distributable Layers").
+constexpr bool is_foreign_layer(std::string_view type) {
+  return type.starts_with("application/vnd.docker.image.rootfs.foreign.diff.") ||
+         type.starts_with("application/vnd.oci.image.layer.nondistributable.v1.");
+}
 }  // namespace media_type
 
 using Annotations = std::map<std::string, std::string>;

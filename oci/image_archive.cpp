@@ -79,20 +79,18 @@ void add_blob(TarWriter& tar, const BlobStore& from, const Descriptor& blob, con
 
 }  // namespace
 
-OpenedImage open_image(const ImageLocation& location, const Platform& platform) {
+OpenedImage open_content(const ImageLocation& location, const Platform& platform) {
   const auto& path = location.path;
   switch (location.kind) {
     case ImageLocation::Kind::layout: {
       auto layout = std::make_unique<ImageLayout>(ImageLayout::open(path));
       auto entry = pick_image(layout->index(), location.tag, platform, path.string());
-      auto manifest = resolve_manifest(*layout, entry, platform);
-      return as_oci_image({std::move(layout), std::move(manifest)});
+      return {std::move(layout), std::move(entry)};
     }
     case ImageLocation::Kind::archive: {
       auto blobs = std::make_unique<ArchivedBlobs>(path);
       auto entry = pick_image(blobs->index(), location.tag, platform, path.string());
-      auto manifest = resolve_manifest(*blobs, entry, platform);
-      return as_oci_image({std::move(blobs), std::move(manifest)});
+      return {std::move(blobs), std::move(entry)};
     }
     case ImageLocation::Kind::docker_archive:
       return open_docker_archive(path, location.tag, platform);
@@ -100,6 +98,13 @@ OpenedImage open_image(const ImageLocation& location, const Platform& platform) 
       break;
   }
   throw Error(ErrorCode::internal, concat(location.to_string(), " is neither a layout nor an archive"));
+}
+
+OpenedImage open_image(const ImageLocation& location, const Platform& platform) {
+  auto opened = open_content(location, platform);
+  if (location.kind == ImageLocation::Kind::docker_archive) return opened;
+  opened.manifest = resolve_manifest(*opened.store, opened.manifest, platform);
+  return as_oci_image(std::move(opened));
 }
 
 Descriptor import_archive(const fs::path& file, std::string_view tag, BlobStore& to, const Platform& platform,

@@ -28,6 +28,10 @@ struct OpenedImage {
 // blob. An image with Docker's media types gets an OCI manifest (docker_schema.hpp).
 OpenedImage open_image(const ImageLocation& location, const Platform& platform = {});
 
+// Opens what a tag names as it is: an index with all its images, an artifact, Docker's media types. Entries
+// of one tag that differ only in their platform are no index; of those the one for `platform` is taken.
+OpenedImage open_content(const ImageLocation& location, const Platform& platform = {});
+
 // Copies an image out of an archive.
 Descriptor import_archive(const fs::path& file, std::string_view tag, BlobStore& to,
                           const Platform& platform = {}, const std::stop_token& stop = {});

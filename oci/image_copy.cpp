@@ -11,6 +11,8 @@ namespace dash::oci {
 
 namespace {
 
+constexpr int kMaxDepth = 8;
+
 std::string tag_of(const Descriptor& entry) {
   const auto found = entry.annotations.find(annotation::kRefName);
   return found == entry.annotations.end() ? std::string() : found->second;
@@ -55,6 +57,35 @@ void copy_blob(const BlobStore& from, const Descriptor& blob, BlobStore& to, con
   writer->commit(blob.digest);
 }
 
+[[noreturn]] void refuse_media_type(const Descriptor& descriptor) {
+  throw Error(ErrorCode::unsupported,
+              concat("manifest ", descriptor.digest.to_string(), " has the media type ",
+                     quoted(descriptor.media_type), ", which is not an image"));
+}
+
+void copy_below(const BlobStore& from, const Descriptor& descriptor, BlobStore& to, int depth,
+                const std::stop_token& stop) {
+  const auto name = descriptor.digest.to_string();
+  const bool is_index = media_type::is_index(descriptor.media_type);
+  if (!is_index && !media_type::is_manifest(descriptor.media_type)) {
+    if (!media_type::is_foreign_layer(descriptor.media_type) || from.contains(descriptor.digest))
+      copy_blob(from, descriptor, to, stop);
+    return;
+  }
+  if (depth > kMaxDepth)
+    throw Error(ErrorCode::unsupported, concat(name, ": the index is nested too deeply"));
+  const auto bytes = from.read(descriptor, kMaxDocumentSize);
+  if (is_index) {
+    for (const auto& entry : Index::parse(bytes, name).manifests)
+      copy_below(from, entry, to, depth + 1, stop);
+  } else {
+    const auto manifest = Manifest::parse(bytes, name);
+    for (const auto& layer : manifest.layers) copy_below(from, layer, to, depth + 1, stop);
+    copy_below(from, manifest.config, to, depth + 1, stop);
+  }
+  to.put(bytes, descriptor.media_type);
+}
+
 }  // namespace
 
 Descriptor pick_image(const Index& index, std::string_view tag, const Platform& platform,
@@ -81,10 +112,7 @@ Descriptor pick_image(const Index& index, std::string_view tag, const Platform& 
 
 Descriptor resolve_manifest(const BlobStore& store, const Descriptor& descriptor, const Platform& platform) {
   if (media_type::is_manifest(descriptor.media_type)) return descriptor;
-  if (!media_type::is_index(descriptor.media_type))
-    throw Error(ErrorCode::unsupported,
-                concat("manifest ", descriptor.digest.to_string(), " has the media type ",
-                       quoted(descriptor.media_type), ", which is not an image"));
+  if (!media_type::is_index(descriptor.media_type)) refuse_media_type(descriptor);
   const auto name = concat("index ", descriptor.digest.to_string());
   auto entries = Index::parse(store.read(descriptor, kMaxDocumentSize), name).manifests;
   // Attestations and other artifacts stand beside the images.
@@ -103,6 +131,12 @@ Descriptor copy_image(const BlobStore& from, const Descriptor& image, BlobStore&
   copy_blob(from, manifest.config, to, stop);
   to.put(bytes, descriptor.media_type);
   return descriptor;
+}
+
+void copy_content(const BlobStore& from, const Descriptor& root, BlobStore& to, const std::stop_token& stop) {
+  if (!media_type::is_index(root.media_type) && !media_type::is_manifest(root.media_type))
+    refuse_media_type(root);
+  copy_below(from, root, to, 0, stop);
 }
 
 }  // namespace dash::oci

@@ -27,4 +27,9 @@ Descriptor resolve_manifest(const BlobStore& store, const Descriptor& descriptor
 Descriptor copy_image(const BlobStore& from, const Descriptor& image, BlobStore& to,
                       const Platform& platform = {}, const std::stop_token& stop = {});
 
+// Copies everything below `root` byte by byte: an index with all that it lists, an artifact, an image. What
+// is referred to comes before what refers to it. Foreign layers that `from` does not have are left out.
+void copy_content(const BlobStore& from, const Descriptor& root, BlobStore& to,
+                  const std::stop_token& stop = {});
+
 }  // namespace dash::oci

@@ -66,6 +66,21 @@ bool is_temporary(const fs::path& file) {
          (name.size() > kDigits && name[kDigits] == '.' && sha256_from_hex(name.substr(0, kDigits)));
 }
 
+// Absent, empty, or what `open_or_create` leaves when it is stopped before the directory is a layout.
+bool is_empty_or_begun(const fs::path& directory) {
+  boost::system::error_code ignored;
+  if (!is_there(directory) || fs::is_empty(directory, ignored)) return true;
+  if (!fs::is_directory(directory, ignored)) return false;
+  for (const auto& entry : fs::directory_iterator(directory)) {
+    const auto name = entry.path().filename().string();
+    const bool is_blobs = name == "blobs" && (fs::is_empty(entry.path() / "sha256", ignored) ||
+                                              fs::is_empty(entry.path(), ignored));
+    const bool is_index = name == "index.json" && read_file(entry.path(), kMaxDocumentSize) == kEmptyIndex;
+    if (!is_blobs && !is_index && !name.starts_with(".tmp-")) return false;
+  }
+  return true;
+}
+
 }  // namespace
 
 ImageLayout ImageLayout::open(const fs::path& directory) {
@@ -83,8 +98,7 @@ ImageLayout ImageLayout::open(const fs::path& directory) {
 
 ImageLayout ImageLayout::open_or_create(const fs::path& directory) {
   if (is_there(directory / "oci-layout")) return open(directory);
-  boost::system::error_code ignored;
-  if (is_there(directory) && !fs::is_empty(directory, ignored))
+  if (!is_empty_or_begun(directory))
     throw Error(ErrorCode::invalid_input,
                 concat(directory.string(), " exists and is not an OCI image layout"))
         .with_hint("name a directory that is empty, does not exist, or holds an image layout");

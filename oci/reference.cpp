@@ -68,6 +68,8 @@ bool valid_tag(std::string_view tag) {
 
 Reference Reference::parse(std::string_view text) {
   Reference out;
+  for (const std::string_view scheme : {"http://", "https://"})
+    if (text.starts_with(scheme)) refuse(text, concat("leave out ", quoted(scheme)));
   auto rest = text;
   if (const auto at = rest.find('@'); at != std::string_view::npos) {
     out.digest = Digest::try_parse(rest.substr(at + 1));

@@ -20,6 +20,10 @@ class BlobSource : public Source {
   // Makes this position cheap to come back to. Only the last mark counts.
   virtual void mark() = 0;
   virtual std::uint64_t position() const = 0;
+  // How far behind a mark it can still go back to it.
+  virtual std::uint64_t reach() const { return UINT64_MAX; }
+  // After Error(corrupt): goes to the start of the same blob at another place. False when there is none.
+  virtual bool start_elsewhere() { return false; }
 };
 
 // A blob of a content store, which must outlive it.

@@ -26,7 +26,8 @@ std::string error_body(HttpAnswer& answer) {
 
 Url EndpointClient::base() const {
   auto out = endpoint_.base;
-  if (endpoint_.scheme == Endpoint::Scheme::https_or_http && session_.speaks_plain_http(out.authority())) {
+  if (endpoint_.scheme == Endpoint::Scheme::https_or_http &&
+      session_.protocol_of(out.authority()) == RegistrySession::Protocol::plain_http) {
     if (out.port == 443) out.port = 80;
     out.scheme = "http";
   }
@@ -49,7 +50,6 @@ Reply EndpointClient::send(const Call& call) {
   Backoff backoff(session_.settings().retry);
   auto scopes = call.scopes;
   unsigned challenges = 0;
-  bool told_plain = false;
   const auto host = endpoint_.base.authority();
   for (bool first = true;; first = false) {
     if (!first && call.body != nullptr) call.body->restart();
@@ -57,6 +57,7 @@ Reply EndpointClient::send(const Call& call) {
     std::string authorization;
     std::optional<std::chrono::milliseconds> wait;
     try {
+      find_protocol();
       auto reply = send_once(call, scopes, authorization);
       const auto status = reply.status();
       if (status == 401 && reply.url.same_origin(base()) && challenges < kMaxChallenges &&
@@ -72,17 +73,38 @@ Reply EndpointClient::send(const Call& call) {
       if (status == 429 && wait && !session_.rate_limits().note(host, *wait)) return reply;
       if (!wait || call.retry == Call::Retry::no) return reply;
     } catch (const TransferError& error) {
-      // Requests that began before another one found it out meet this, too.
-      if (error.kind() == TransferError::Kind::not_tls &&
-          endpoint_.scheme == Endpoint::Scheme::https_or_http && !std::exchange(told_plain, true)) {
-        session_.note_plain_http(host);
-        continue;
-      }
       if (!error.is_transient() || call.retry == Call::Retry::no) throw;
       wait = backoff.next();
       if (!wait) throw;
     }
     pause_for(*wait, stop_);
+  }
+}
+
+// What a server speaks that may speak plain HTTP. It is asked without credentials and for nothing, so that
+// any certificate will do and none has to be read. One asks, the others wait; without an answer the next one
+// asks.
+void EndpointClient::find_protocol() {
+  using Protocol = RegistrySession::Protocol;
+  const auto server = endpoint_.base.authority();
+  const auto is_known = [&] {
+    return endpoint_.scheme != Endpoint::Scheme::https_or_http ||
+           session_.protocol_of(server) != Protocol::unknown;
+  };
+  if (is_known()) return;
+  const std::scoped_lock search(session_.protocol_search());
+  if (is_known()) return;
+  TlsSettings any;
+  any.verify = TlsSettings::Verify::no;
+  HttpRequest request;
+  request.method = "HEAD";
+  request.url = concat(endpoint_.base.to_string(), '/');
+  request.tls = std::make_shared<const TlsSettings>(std::move(any));
+  try {
+    session_.http().send(request, stop_);
+    session_.note_protocol(server, Protocol::https);
+  } catch (const TransferError& error) {
+    if (error.kind() == TransferError::Kind::not_tls) session_.note_protocol(server, Protocol::plain_http);
   }
 }
 
@@ -122,7 +144,7 @@ void EndpointClient::fail(Reply& reply) {
                                                      "', or ask for access to ", endpoint_.repository)));
   else if (status == 407)
     error.with_hint("the proxy wants credentials: https_proxy=http://USER:PASSWORD@PROXY:PORT");
-  else if (status == 404 && error.has_code("NAME_UNKNOWN"))
+  else if (status == 404 && (error.has_code("NAME_UNKNOWN") || reply.url.path.ends_with("/tags/list")))
     error.with_hint(concat("the registry has no repository ", endpoint_.repository, ", or hides it"));
   else if (status == 404)
     error.with_hint(

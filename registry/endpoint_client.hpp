@@ -46,6 +46,7 @@ class EndpointClient {
  private:
   Url base() const;
   AuthTarget auth_target() const;
+  void find_protocol();
   Reply send_once(const Call& call, const Scopes& scopes, std::string& authorization);
 
   RegistrySession& session_;

@@ -52,29 +52,36 @@ bool flag(const toml::table& table, std::string_view key, const fs::path& file) 
   return node->as_boolean()->get();
 }
 
+// A file that a hosts.toml names, seen from there.
+fs::path existing(const std::string& name, const fs::path& file, const toml::node& node) {
+  auto out = fs::absolute(name, file.parent_path());
+  boost::system::error_code ignored;
+  if (!fs::exists(out, ignored)) refuse(file, node, concat(out.string(), " does not exist"));
+  return out;
+}
+
 // "client": "cert.pem", ["cert.pem", …] or [["cert.pem", "key.pem"], …]; libcurl takes one pair.
 void read_client(const toml::table& table, const fs::path& file, TlsSettings& tls) {
   const auto* node = table.get("client");
   if (node == nullptr) return;
-  const auto directory = file.parent_path();
   if (const auto* list = node->as_array(); list != nullptr && !list->empty()) node = list->get(0);
   if (const auto text = node->value<std::string>()) {
-    tls.client_certificate = fs::absolute(*text, directory);
+    tls.client_certificate = existing(*text, file, *node);
     tls.client_key = tls.client_certificate;
     return;
   }
   const auto* pair = node->as_array();
   if (pair == nullptr || pair->size() != 2 || !pair->get(0)->is_string() || !pair->get(1)->is_string())
     refuse(file, *node, "client must name a certificate, or a certificate and its key");
-  tls.client_certificate = fs::absolute(pair->get(0)->value_or(std::string()), directory);
-  tls.client_key = fs::absolute(pair->get(1)->value_or(std::string()), directory);
+  tls.client_certificate = existing(pair->get(0)->value_or(std::string()), file, *node);
+  tls.client_key = existing(pair->get(1)->value_or(std::string()), file, *node);
 }
 
 // The part of hosts.toml that is the same for the server and for each host.
 void read_host_table(const toml::table& table, const fs::path& file, Endpoint& endpoint) {
   TlsSettings tls = *endpoint.tls;
   for (const auto& name : text_list(table, "ca", file))
-    tls.extra_cas.push_back(fs::absolute(name, file.parent_path()));
+    tls.extra_cas.push_back(existing(name, file, *table.get("ca")));
   read_client(table, file, tls);
   if (flag(table, "skip_verify", file)) tls.verify = TlsSettings::Verify::no;
   endpoint.tls = std::make_shared<TlsSettings>(std::move(tls));
@@ -304,6 +311,12 @@ std::vector<Endpoint> HostsConfig::host_endpoints(const std::string& registry, c
 oci::Reference HostsConfig::complete(const oci::Reference& name) const {
   if (!name.registry.empty()) return name;
   const auto with = [&](const oci::Reference& full) {
+    if (full.registry.empty())
+      throw Error(ErrorCode::invalid_input,
+                  concat("registries.conf completes ", dash::quoted(name.to_string()), " to ",
+                         dash::quoted(full.to_string()), ", which names no registry either"))
+          .with_hint(
+              "aliases and unqualified-search-registries name hosts: registry.example, localhost:5000");
     auto out = full;
     out.tag = name.tag;
     out.digest = name.digest;

@@ -3,6 +3,7 @@
 #include "base/file.hpp"
 #include "base/text.hpp"
 #include "registry/byte_ring.hpp"
+#include "registry/proxies.hpp"
 #include "registry/url.hpp"
 
 #include <algorithm>
@@ -28,15 +29,10 @@ constexpr std::size_t kBatch = std::size_t{128} << 10;
 constexpr std::size_t kMaxHeadSize = std::size_t{256} << 10;
 constexpr std::uint64_t kStallBytesPerSecond = 1000;
 constexpr std::chrono::milliseconds kTick{500};
+constexpr const char* kProxyAdvice = "check the proxy settings (https_proxy, http_proxy, no_proxy)";
 
 using Easy = std::unique_ptr<CURL, decltype(&curl_easy_cleanup)>;
 using HeaderList = std::unique_ptr<curl_slist, decltype(&curl_slist_free_all)>;
-
-std::string proxy_setting(const std::map<std::string, std::string>& proxies, std::string_view name) {
-  for (const auto& [key, value] : proxies)
-    if (to_lower(key) == name) return value;
-  return {};
-}
 
 void set(CURL* easy, CURLoption option, const std::string& value) {
   curl_easy_setopt(easy, option, value.c_str());
@@ -68,6 +64,21 @@ TransferError::Kind kind_of(CURLcode code) {
   }
 }
 
+// What servers say (RFC 8446 §6.2) to who comes without a certificate, or with another than they want. With
+// TLS 1.3 it arrives when the handshake is over for us, so libcurl takes it for a broken connection.
+bool wants_another_certificate(std::string_view reason) {
+  for (const auto* alert : {"alert certificate required", "alert bad certificate", "alert unknown ca",
+                            "alert certificate expired", "alert certificate revoked",
+                            "alert unsupported certificate", "alert certificate unknown"})
+    if (contains(reason, alert)) return true;
+  return false;
+}
+
+ErrorCode code_of(TransferError::Kind kind) {
+  if (kind == TransferError::Kind::invalid) return ErrorCode::invalid_input;
+  return kind == TransferError::Kind::unwelcome ? ErrorCode::denied : ErrorCode::unavailable;
+}
+
 }  // namespace
 
 // One request on its way, shared by the thread that waits for it and the loop's.
@@ -95,7 +106,7 @@ struct Transfer {
   std::size_t head_size = 0;
   std::optional<std::uint64_t> content_length;
   std::string peer;
-  bool through_proxy = false;
+  std::string proxy;  // empty: none
   bool refused_address = false;
 
   // The loop's thread only: what the watch over progress needs.
@@ -192,19 +203,44 @@ class HttpLoop {
     curl_multi_remove_handle(multi_, easy);
     transfers_.erase(place);
     if (code == CURLE_OK) return end(*transfer, nullptr);
+    end(*transfer, failure_of(*transfer, code));
+  }
+
+  std::unique_ptr<TransferError> failure_of(const Transfer& transfer, CURLcode code) const {
     std::string reason =
-        transfer->error_text[0] != '\0' ? transfer->error_text.data() : curl_easy_strerror(code);
+        transfer.error_text[0] != '\0' ? transfer.error_text.data() : curl_easy_strerror(code);
     auto kind = kind_of(code);
-    if (transfer->refused_address) {
+    std::string advice;
+    long proxy_status = 0;
+    curl_easy_getinfo(transfer.easy.get(), CURLINFO_HTTP_CONNECTCODE, &proxy_status);
+    if (transfer.refused_address) {
       kind = TransferError::Kind::invalid;
       reason = concat("a redirect leads from a public server to the private address of ",
-                      Url::parse(transfer->request.url)->host);
-    } else if (transfer->head_complete && kind == TransferError::Kind::unreachable) {
+                      Url::parse(transfer.request.url)->host);
+    } else if (proxy_status >= 400) {
+      kind = proxy_status >= 500 ? TransferError::Kind::unreachable : TransferError::Kind::unwelcome;
+      reason = concat("the proxy ", redact_url(transfer.proxy), " answers ", proxy_status);
+      advice = proxy_status == 407
+                   ? "the proxy wants credentials: https_proxy=http://USER:PASSWORD@PROXY:PORT"
+                   : kProxyAdvice;
+    } else if (wants_another_certificate(reason)) {
+      kind = TransferError::Kind::unwelcome;
+      const auto& tls = transfer.request.tls;
+      reason = !tls || tls->client_certificate.empty()
+                   ? std::string("the server wants a client certificate, and there is none for it")
+                   : concat("the server does not accept the client certificate ",
+                            tls->client_certificate.string());
+      advice = concat("put one into certs.d/", Url::parse(transfer.request.url)->authority(),
+                      "/ as NAME.cert with NAME.key, or as 'client' into its hosts.toml");
+    } else if (code == CURLE_SSL_CERTPROBLEM) {
+      kind = TransferError::Kind::invalid;
+      advice = "a client certificate and its key are PEM files that belong together";
+    } else if (transfer.head_complete && kind == TransferError::Kind::unreachable) {
       kind = TransferError::Kind::broken;
     }
-    auto failure = std::make_unique<TransferError>(kind, transfer->request, std::move(reason));
-    failure->with_hint(hint(kind, *transfer));
-    end(*transfer, std::move(failure));
+    auto out = std::make_unique<TransferError>(kind, transfer.request, std::move(reason));
+    out->with_hint(advice.empty() ? hint(kind, transfer) : std::move(advice));
+    return out;
   }
 
   std::string hint(TransferError::Kind kind, const Transfer& transfer) const {
@@ -219,12 +255,14 @@ class HttpLoop {
                       "; add the server's CA there, or name it with SSL_CERT_FILE");
       }
       case TransferError::Kind::unreachable:
-        return transfer.through_proxy ? "check the proxy settings (https_proxy, http_proxy, no_proxy)"
-                                      : "check the name, the network and the proxy settings";
+        return transfer.proxy.empty()
+                   ? std::string("check the name, the network and the proxy settings")
+                   : concat("the way leads over the proxy ", redact_url(transfer.proxy), "; ", kProxyAdvice);
       case TransferError::Kind::not_tls:
         return "the server may speak plain HTTP only; that must be allowed by name";
       case TransferError::Kind::broken:
         return "try again; what was received is kept and continued";
+      case TransferError::Kind::unwelcome:
       case TransferError::Kind::invalid:
         return {};
     }
@@ -382,19 +420,33 @@ curl_socket_t on_open_socket(void* context, curlsocktype, curl_sockaddr* address
   return ::socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 }
 
+std::string read_certificates(const fs::path& file, std::uint64_t limit) {
+  auto out = read_file(file, limit);
+  if (!contains(out, "-----BEGIN ") || !contains(out, "CERTIFICATE-----"))
+    throw Error(ErrorCode::invalid_input, concat(file.string(), " holds no certificate"))
+        .with_hint("CA files are PEM: they have lines with 'BEGIN CERTIFICATE'");
+  return out;
+}
+
 void configure_tls(Transfer& transfer, const HttpSettings& settings) {
   CURL* easy = transfer.easy.get();
   const auto& tls = transfer.request.tls;
-  if (!settings.ca_bundle.empty()) set(easy, CURLOPT_CAINFO, settings.ca_bundle.string());
+  const bool verifies = !tls || tls->verify == TlsSettings::Verify::yes;
+  if (!verifies || !settings.ca_bundle.empty()) {
+    // The bundle is what counts. Besides, libcurl reads it anew for each connection while there is a
+    // directory.
+    curl_easy_setopt(easy, CURLOPT_CAPATH, nullptr);
+    curl_easy_setopt(easy, CURLOPT_CAINFO, verifies ? settings.ca_bundle.c_str() : nullptr);
+  }
   if (!tls) return;
-  if (tls->verify == TlsSettings::Verify::no) {
+  if (!verifies) {
     curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 0L);
     curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 0L);
   }
   if (!tls->extra_cas.empty()) {
     constexpr std::uint64_t kLimit = std::uint64_t{8} << 20;
     if (!settings.ca_bundle.empty()) transfer.ca_pem = read_file(settings.ca_bundle, kLimit) + '\n';
-    for (const auto& file : tls->extra_cas) transfer.ca_pem += read_file(file, kLimit) + '\n';
+    for (const auto& file : tls->extra_cas) transfer.ca_pem += read_certificates(file, kLimit) + '\n';
     const curl_blob blob{transfer.ca_pem.data(), transfer.ca_pem.size(), CURL_BLOB_NOCOPY};
     curl_easy_setopt(easy, CURLOPT_CAINFO_BLOB, &blob);
   }
@@ -404,14 +456,10 @@ void configure_tls(Transfer& transfer, const HttpSettings& settings) {
 
 // Always set, also to nothing: libcurl would read the environment otherwise.
 void configure_proxy(Transfer& transfer, const HttpSettings& settings) {
-  CURL* easy = transfer.easy.get();
-  auto proxy = proxy_setting(settings.proxies,
-                             transfer.request.url.starts_with("https:") ? "https_proxy" : "http_proxy");
-  if (proxy.empty()) proxy = proxy_setting(settings.proxies, "all_proxy");
-  set(easy, CURLOPT_PROXY, proxy);
-  set(easy, CURLOPT_NOPROXY, proxy_setting(settings.proxies, "no_proxy"));
-  curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
-  transfer.through_proxy = !proxy.empty();
+  if (const auto url = Url::parse(transfer.request.url)) transfer.proxy = proxy_for(*url, settings.proxies);
+  set(transfer.easy.get(), CURLOPT_PROXY, transfer.proxy);
+  set(transfer.easy.get(), CURLOPT_NOPROXY, "");
+  curl_easy_setopt(transfer.easy.get(), CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
 }
 
 void configure_method(Transfer& transfer) {
@@ -468,7 +516,7 @@ void configure(Transfer& transfer, const HttpSettings& settings) {
   configure_headers(transfer);
   configure_tls(transfer, settings);
   configure_proxy(transfer, settings);
-  if (request.addresses == HttpRequest::Addresses::public_only && !transfer.through_proxy) {
+  if (request.addresses == HttpRequest::Addresses::public_only && transfer.proxy.empty()) {
     curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, &on_open_socket);
     curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, &transfer);
   }
@@ -528,8 +576,7 @@ std::vector<std::string_view> HttpHeaders::all(std::string_view name) const {
 }
 
 TransferError::TransferError(Kind kind, const HttpRequest& request, std::string reason)
-    : Error(kind == Kind::invalid ? ErrorCode::invalid_input : ErrorCode::unavailable,
-            concat(request.method, ' ', redact_url(request.url), ": ", reason)),
+    : Error(code_of(kind), concat(request.method, ' ', redact_url(request.url), ": ", reason)),
       kind_(kind),
       reason_(std::move(reason)) {}
 
@@ -554,7 +601,7 @@ const std::string& HttpAnswer::peer() const {
   return transfer_->peer;
 }
 bool HttpAnswer::through_proxy() const {
-  return transfer_->through_proxy;
+  return !transfer_->proxy.empty();
 }
 
 std::size_t HttpAnswer::read(MutableBytes buffer) {

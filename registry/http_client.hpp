@@ -78,6 +78,7 @@ class TransferError : public Error {
   enum class Kind {
     unreachable,  // no connection: name, address, proxy, refused, timeout
     untrusted,    // the server's certificate, or one of ours, is not good
+    unwelcome,    // the server wants a client certificate that we do not have
     not_tls,      // the server does not speak TLS on that port
     broken,       // the connection ended or stalled in the middle
     invalid,      // the URL or what the server sent makes no sense; a further try is pointless

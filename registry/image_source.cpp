@@ -57,7 +57,8 @@ class Reader {
   }
 
   void add_blob(const oci::Descriptor& blob) {
-    if (!is_foreign_layer(blob.media_type) && seen_.insert(blob.digest).second) out_.blobs.push_back(blob);
+    if (!oci::media_type::is_foreign_layer(blob.media_type) && seen_.insert(blob.digest).second)
+      out_.blobs.push_back(blob);
   }
 
   ImageSource& from_;
@@ -94,11 +95,6 @@ std::optional<oci::Reference> RepositorySource::place() const {
 
 ImageContents read_contents(ImageSource& from, const oci::Descriptor& root) {
   return Reader(from).read(root);
-}
-
-bool is_foreign_layer(std::string_view media_type) {
-  return media_type.starts_with("application/vnd.docker.image.rootfs.foreign.diff.") ||
-         media_type.starts_with("application/vnd.oci.image.layer.nondistributable.v1.");
 }
 
 }  // namespace dash::registry

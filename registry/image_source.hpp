@@ -9,7 +9,6 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
 namespace dash::registry {
@@ -60,9 +59,5 @@ struct ImageContents {
 // Reads all documents below `root`. Error(unsupported) for a document that is neither manifest nor index,
 // and for trees that no honest image has (over 64 MiB of documents, nested deeper than 8).
 ImageContents read_contents(ImageSource& from, const oci::Descriptor& root);
-
-// Layers that image authors do not want in other registries; they are fetched from their own URLs by those
-// who run the image (image-spec layer.md, "Non-Distributable Layers").
-bool is_foreign_layer(std::string_view media_type);
 
 }  // namespace dash::registry

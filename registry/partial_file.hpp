@@ -38,6 +38,7 @@ class PartialFile {
   fs::path path_;
   UniqueFd fd_;
   std::uint64_t size_ = 0;
+  std::uint64_t handed_over_ = 0;  // to the disk
   std::optional<Sha256Hasher> hasher_;
   enum class OnExit { keep, remove } on_exit_ = OnExit::remove;
 };

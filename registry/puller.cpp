@@ -73,20 +73,16 @@ class Pull {
     }
     PartialFile file(to_.blob_path(blob.digest), PartialFile::Resume::yes);
     if (file.size() > blob.size) file.clear();
-    const auto resumed = file.size();
-    std::uint64_t received = fill(file, blob);
-    auto digest = oci::Digest(file.digest());
-    if (digest != blob.digest && resumed > 0) {  // the earlier run's part may be the wrong one
+    auto resumed = file.size();
+    std::uint64_t received = 0;
+    while (const auto fault = fill(file, blob, received)) {
+      // An earlier run's part may be the wrong one; so may a mirror.
+      if (resumed == 0 && !client_.read_elsewhere(blob.digest)) {
+        file.discard();
+        throw Error(*fault);
+      }
+      resumed = 0;
       file.clear();
-      received += fill(file, blob);
-      digest = oci::Digest(file.digest());
-    }
-    if (digest != blob.digest) {
-      file.discard();
-      throw Error(ErrorCode::corrupt,
-                  concat("blob ", blob.digest.to_string(), " of ", client_.registry(), '/',
-                         client_.repository(), " does not match its digest: found ", digest.to_string()))
-          .with_hint("the registry's copy is damaged; push the image there again");
     }
     file.commit();
     const std::scoped_lock lock(mutex_);
@@ -95,19 +91,28 @@ class Pull {
     report_.bytes_resumed += resumed;
   }
 
-  std::uint64_t fill(PartialFile& file, const oci::Descriptor& blob) {
+  // Fetches what is missing; what is wrong with the whole, if anything.
+  std::optional<Error> fill(PartialFile& file, const oci::Descriptor& blob, std::uint64_t& received) try {
     BlobProgress progress(events_, options_.step, blob);
-    const auto start = file.size();
-    if (start < blob.size || blob.size == 0) {
-      const auto source = client_.blob_from(blob, start);
+    if (file.size() < blob.size || blob.size == 0) {
+      const auto source = client_.blob_from(blob, file.size());
       std::vector<std::byte> buffer(kStreamBlock);
       while (const auto count = source->read(buffer)) {
         file.append(Bytes(buffer).first(count));
+        received += count;
         progress.at(file.size());
       }
     }
     progress.finish();
-    return file.size() - start;
+    const oci::Digest found(file.digest());
+    if (found == blob.digest) return std::nullopt;
+    return Error(ErrorCode::corrupt,
+                 concat("blob ", blob.digest.to_string(), " of ", client_.registry(), '/',
+                        client_.repository(), " does not match its digest: found ", found.to_string()))
+        .with_hint("the registry's copy is damaged; push the image there again");
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::corrupt) throw;
+    return error;
   }
 
   RegistrySession& session_;

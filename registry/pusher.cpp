@@ -42,8 +42,8 @@ class SetPush {
 
   std::vector<PushOutcome> run() {
     for (std::size_t i = 0; i < items_.size(); ++i) {
-      images_[i].client = client_of(items_[i].to);
       images_[i].outcome.report.image = items_[i].image;
+      guarded(i, [&] { images_[i].client = client_of(items_[i].to); });
     }
     for_each(items_.size(), [&](std::size_t i) { guarded(i, [&] { look(i); }); });
     place_blobs();
@@ -155,8 +155,9 @@ class SetPush {
           puts.push_back({i, &document});
     }
     for_each(puts.size(), [&](std::size_t i) {
-      const auto [image, document] = puts[i];
-      guarded(image, [&] { put(image, *document, document->descriptor.digest.to_string()); });
+      const auto image = puts[i].image;
+      const auto& document = *puts[i].document;
+      guarded(image, [&] { put(image, document, document.descriptor.digest.to_string()); });
     });
   }
 

@@ -48,6 +48,17 @@ Error too_large(const Reply& reply) {
                        .with_hint("split the index, or move annotations and embedded data into blobs"));
 }
 
+// Whether the head of an answer announces the blob, or its rest from `offset` on.
+void check_blob_head(const Reply& reply, const oci::Descriptor& blob, std::uint64_t offset) {
+  const auto missing = reply.status() == 206 ? offset : 0;
+  if (const auto length = reply.answer->content_length(); length && *length != blob.size - missing)
+    throw Error(ErrorCode::corrupt,
+                concat(reply.shown(), ": the blob has ", *length + missing, " bytes instead of ", blob.size));
+  if (reply.status() == 206 && !reply.header("Content-Range").starts_with(concat("bytes ", offset, '-')))
+    throw Error(ErrorCode::corrupt, concat(reply.shown(), ": asked for the bytes from ", offset,
+                                           ", the answer has ", dash::quoted(reply.header("Content-Range"))));
+}
+
 // A blob's bytes from `offset` on, over as many connections as it takes.
 class BlobDownload : public Source {
  public:
@@ -94,11 +105,6 @@ class BlobDownload : public Source {
   void connect() {
     reply_.emplace(open_(position_));
     const auto from_start = reply_->status() == 200;
-    const auto expected = from_start ? blob_.size : blob_.size - position_;
-    if (const auto length = reply_->answer->content_length(); length && *length != expected)
-      throw Error(ErrorCode::corrupt,
-                  concat(reply_->shown(), ": the blob has ", *length + (from_start ? 0 : position_),
-                         " bytes instead of ", blob_.size));
     if (from_start && position_ > 0) skip_body(position_);  // ranges are optional for a registry
   }
   void skip_body(std::uint64_t count) {
@@ -158,31 +164,55 @@ Call RegistryClient::read_call(std::string method, std::string path) const {
 }
 
 // Mirrors in order, then the registry itself, whose answer counts whatever it is.
-Reply RegistryClient::read_from_any(By by, const Reading& attempt) {
+RegistryClient::Answered RegistryClient::read_from_any(By by, const Call& call) {
+  auto once = call;
+  once.retry = Call::Retry::no;
   for (std::size_t i = 0; i + 1 < endpoints_.size(); ++i) {
-    const auto& endpoint = endpoints_[i]->endpoint();
-    if (by == By::tag ? !endpoint.resolves : !endpoint.pulls) continue;
+    auto& mirror = *endpoints_[i];
+    if (by == By::tag ? !mirror.endpoint().resolves : !mirror.endpoint().pulls) continue;
+    {
+      const std::scoped_lock lock(mutex_);
+      if (set_aside_.contains(&mirror)) continue;
+    }
     try {
-      auto reply = attempt(*endpoints_[i]);
-      if (reply.status() < 300) return reply;
+      auto reply = mirror.send(once);
+      if (reply.status() < 300) return {std::move(reply), mirror};
     } catch (const Error& error) {
       if (error.code() == ErrorCode::canceled) throw;
+      set_aside(mirror);
     }
   }
-  return attempt(origin());
+  return {origin().send(call), origin()};
+}
+
+// Asks a mirror for nothing any more; false for the registry itself.
+bool RegistryClient::set_aside(const EndpointClient& endpoint) {
+  if (&endpoint == endpoints_.back().get()) return false;
+  const std::scoped_lock lock(mutex_);
+  set_aside_.insert(&endpoint);
+  return true;
+}
+
+bool RegistryClient::read_elsewhere(const oci::Digest& blob) {
+  const EndpointClient* giver = nullptr;
+  {
+    const std::scoped_lock lock(mutex_);
+    if (const auto found = blobs_given_by_.find(blob); found != blobs_given_by_.end()) giver = found->second;
+  }
+  return giver != nullptr && set_aside(*giver);
 }
 
 std::optional<oci::Descriptor> RegistryClient::resolve(const std::string& reference) {
   auto call = read_call("HEAD", "/manifests/" + reference);
   call.headers.add("Accept", kManifestTypes);
   const auto by = is_digest(reference) ? By::digest : By::tag;
-  const auto reply = read_from_any(by, [&](EndpointClient& endpoint) { return endpoint.send(call); });
+  const auto reply = std::move(read_from_any(by, call).reply);
   if (reply.status() == 404) return std::nullopt;
   const auto digest = is_digest(reference) ? oci::Digest::try_parse(reference)
                                            : oci::Digest::try_parse(reply.header("Docker-Content-Digest"));
   auto type = media_type_of(reply.header("Content-Type"));
   const auto size = reply.answer->content_length();
-  if (reply.status() == 200 && digest && !type.empty() && size && *size > 0)
+  if (reply.status() == 200 && digest && !type.empty() && type != "text/html" && size && *size > 0)
     return oci::Descriptor{std::move(type), *digest, *size, {}, std::nullopt};
   // HEAD is not supported, does not say all, or was refused without a reason: the content itself tells.
   try {
@@ -196,14 +226,16 @@ std::optional<oci::Descriptor> RegistryClient::resolve(const std::string& refere
 ManifestContent RegistryClient::manifest(const std::string& reference) {
   auto call = read_call("GET", "/manifests/" + reference);
   call.headers.add("Accept", kManifestTypes);
-  EndpointClient* asked = nullptr;
   const auto by = is_digest(reference) ? By::digest : By::tag;
-  auto reply = read_from_any(by, [&](EndpointClient& endpoint) {
-    asked = &endpoint;
-    return endpoint.send(call);
-  });
-  if (reply.status() != 200) asked->fail(reply);
-  return read_manifest(reply, reference);
+  for (;;) {
+    auto answered = read_from_any(by, call);
+    if (answered.reply.status() != 200) answered.by.fail(answered.reply);
+    try {
+      return read_manifest(answered.reply, reference);
+    } catch (const Error& error) {
+      if (error.code() == ErrorCode::canceled || !set_aside(answered.by)) throw;
+    }
+  }
 }
 
 ManifestContent RegistryClient::read_manifest(Reply& reply, const std::string& reference) const {
@@ -226,6 +258,9 @@ ManifestContent RegistryClient::read_manifest(Reply& reply, const std::string& r
   if (const auto inside = media_type_in(bytes); type.empty() || type == "application/json" ||
                                                 type == "text/plain" || type == "application/octet-stream")
     type = inside;
+  if (type.empty() || type == "text/html")
+    throw Error(ErrorCode::unsupported, concat(reply.shown(), ": the answer is no manifest"))
+        .with_hint("this may be no registry, or a proxy or a page for logging in answers in its place");
   return {{std::move(type), digest, bytes.size(), {}, std::nullopt}, std::move(bytes)};
 }
 
@@ -306,29 +341,63 @@ bool RegistryClient::has_blob(const oci::Descriptor& blob) {
   origin().fail(reply);
 }
 
-std::unique_ptr<Source> RegistryClient::blob_from(const oci::Descriptor& blob, std::uint64_t offset) {
-  const auto open = [this, blob](std::uint64_t from) {
-    auto call = read_call("GET", "/blobs/" + blob.digest.to_string());
-    call.wire = HttpRequest::Wire::own;
-    if (from > 0) call.headers.add("Range", concat("bytes=", from, '-'));
-    EndpointClient* asked = nullptr;
-    auto reply = read_from_any(By::digest, [&](EndpointClient& endpoint) {
-      asked = &endpoint;
-      return endpoint.send(call);
-    });
-    if (reply.status() != 200 && (reply.status() != 206 || from == 0)) asked->fail(reply);
-    if (reply.status() == 206 && !reply.header("Content-Range").starts_with(concat("bytes ", from, '-')))
-      throw Error(ErrorCode::corrupt,
-                  concat(reply.shown(), ": asked for the bytes from ", from, ", the answer has ",
-                         dash::quoted(reply.header("Content-Range"))));
-    return reply;
-  };
-  return std::make_unique<BlobDownload>(open, blob, offset, session_.settings().retry, stop_);
+Reply RegistryClient::open_blob(const oci::Descriptor& blob, std::uint64_t offset) {
+  auto call = read_call("GET", "/blobs/" + blob.digest.to_string());
+  call.wire = HttpRequest::Wire::own;
+  if (offset > 0) call.headers.add("Range", concat("bytes=", offset, '-'));
+  for (;;) {
+    auto [reply, by] = read_from_any(By::digest, call);
+    if (reply.status() != 200 && (reply.status() != 206 || offset == 0)) by.fail(reply);
+    {
+      const std::scoped_lock lock(mutex_);
+      blobs_given_by_[blob.digest] = &by;
+    }
+    try {
+      check_blob_head(reply, blob, offset);
+      return std::move(reply);
+    } catch (const Error&) {
+      if (!set_aside(by)) throw;
+    }
+  }
 }
 
+std::unique_ptr<Source> RegistryClient::blob_from(const oci::Descriptor& blob, std::uint64_t offset) {
+  return std::make_unique<BlobDownload>([this, blob](std::uint64_t from) { return open_blob(blob, from); },
+                                        blob, offset, session_.settings().retry, stop_);
+}
+
+namespace {
+
+class RemoteBlob : public BlobSource {
+ public:
+  RemoteBlob(RegistryClient& client, oci::Descriptor blob)
+      : client_(client), blob_(std::move(blob)), content_(open()) {}
+  std::size_t read(MutableBytes buffer) override { return content_->read(buffer); }
+  void seek(std::uint64_t offset) override { content_->seek(offset); }
+  void mark() override { content_->mark(); }
+  std::uint64_t position() const override { return content_->position(); }
+  bool start_elsewhere() override {
+    if (!client_.read_elsewhere(blob_.digest)) return false;
+    content_ = open();
+    return true;
+  }
+
+ private:
+  std::unique_ptr<BlobSource> open() const {
+    return open_verified(
+        [this](std::uint64_t offset) { return client_.blob_from(blob_, offset); }, blob_,
+        concat(client_.registry(), '/', client_.repository(), '@', blob_.digest.to_string()));
+  }
+
+  RegistryClient& client_;
+  oci::Descriptor blob_;
+  std::unique_ptr<BlobSource> content_;
+};
+
+}  // namespace
+
 std::unique_ptr<BlobSource> RegistryClient::blob(const oci::Descriptor& blob) {
-  return open_verified([this, blob](std::uint64_t offset) { return blob_from(blob, offset); }, blob,
-                       concat(registry_, '/', repository_, '@', blob.digest.to_string()));
+  return std::make_unique<RemoteBlob>(*this, blob);
 }
 
 bool RegistryClient::delete_blob(const oci::Digest& digest) {
@@ -382,6 +451,13 @@ void add_referrers(const std::string& body, const std::string& artifact_type, st
 
 std::vector<Referrer> RegistryClient::referrers(const oci::Digest& subject,
                                                 const std::string& artifact_type) {
+  if (auto out = referrers_from_api(subject, artifact_type)) return *std::move(out);
+  return referrers_from_tag(subject, artifact_type);
+}
+
+std::optional<std::vector<Referrer>> RegistryClient::referrers_from_api(const oci::Digest& subject,
+                                                                        const std::string& artifact_type) {
+  if (lacks_referrers_api_) return std::nullopt;
   std::vector<Referrer> out;
   auto path = "/referrers/" + subject.to_string();
   if (!artifact_type.empty()) path += "?artifactType=" + percent_encode(artifact_type);
@@ -391,7 +467,10 @@ std::vector<Referrer> RegistryClient::referrers(const oci::Digest& subject,
     auto reply = origin().send(call);
     const bool unknown = reply.status() == 404 || reply.status() == 405 || reply.status() == 400 ||
                          media_type_of(reply.header("Content-Type")) != oci::media_type::kIndex;
-    if (unknown && reply.status() < 500 && reply.status() != 401 && reply.status() != 403) break;
+    if (unknown && reply.status() < 500 && reply.status() != 401 && reply.status() != 403) {
+      lacks_referrers_api_ = true;
+      return std::nullopt;
+    }
     if (reply.status() != 200) origin().fail(reply);
     add_referrers(read_all(*reply.answer, kMaxListPage, reply.shown()), artifact_type, reply.shown(), out);
     const auto next = next_link(reply.header("Link"));
@@ -400,10 +479,20 @@ std::vector<Referrer> RegistryClient::referrers(const oci::Digest& subject,
     if (!call.url)
       throw Error(ErrorCode::corrupt, concat(reply.shown(), ": the link to the next page is no URL"));
   }
-  // The registry does not know the API: distribution-spec "Referrers Tag Schema".
+}
+
+// distribution-spec "Referrers Tag Schema".
+std::vector<Referrer> RegistryClient::referrers_from_tag(const oci::Digest& subject,
+                                                         const std::string& artifact_type) {
+  std::vector<Referrer> out;
   const auto tag = referrers_tag(subject.to_string());
-  if (const auto there = resolve(tag); there && oci::media_type::is_index(there->media_type))
-    add_referrers(manifest(tag).bytes, artifact_type, concat(registry_, '/', repository_, ':', tag), out);
+  try {
+    const auto list = manifest(tag);
+    if (oci::media_type::is_index(list.descriptor.media_type))
+      add_referrers(list.bytes, artifact_type, concat(registry_, '/', repository_, ':', tag), out);
+  } catch (const RegistryError& error) {
+    if (error.code() != ErrorCode::not_found) throw;
+  }
   return out;
 }
 

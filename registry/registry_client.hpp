@@ -6,10 +6,14 @@
 #include "registry/blob_source.hpp"
 #include "registry/endpoint_client.hpp"
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
+#include <set>
 #include <stop_token>
 #include <string>
 #include <string_view>
@@ -29,7 +33,8 @@ struct Referrer {
   std::string artifact_type;
 };
 
-// Reads go to the mirrors first and fall back to the next one; writes go to the registry itself. Thread-safe.
+// Reads go to the mirrors first and fall back to the next one, also when content is not what its digest says;
+// a mirror gets one try, the registry itself as many as the policy allows. Writes go there only. Thread-safe.
 // The session must outlive it.
 //
 // Failures: RegistryError for answers that should not be, TransferError when there is none, Error(corrupt)
@@ -65,6 +70,9 @@ class RegistryClient {
   // The rest from `offset` on, checked by size only: for callers that have the bytes before it and check the
   // whole. Continues by itself, too.
   std::unique_ptr<Source> blob_from(const oci::Descriptor& blob, std::uint64_t offset);
+  // What was read of this blob turned out to be wrong. True when it came from a mirror, which is not asked
+  // for anything any more, so that reading it again can be different.
+  bool read_elsewhere(const oci::Digest& blob);
   bool delete_blob(const oci::Digest& digest);
   // Makes a blob of another repository of this registry ours. Nothing when the registry did; otherwise the
   // upload that it began instead.
@@ -73,15 +81,24 @@ class RegistryClient {
   // What refers to `subject`, from the referrers API or from the tag that stands in for it. An empty
   // `artifact_type` means all.
   std::vector<Referrer> referrers(const oci::Digest& subject, const std::string& artifact_type = {});
+  // The two by themselves. Nothing when the registry does not know the API, which is asked once only.
+  std::optional<std::vector<Referrer>> referrers_from_api(const oci::Digest& subject,
+                                                          const std::string& artifact_type = {});
+  std::vector<Referrer> referrers_from_tag(const oci::Digest& subject, const std::string& artifact_type = {});
 
   // The endpoint that takes content, for uploads (upload.hpp).
   EndpointClient& origin() { return *endpoints_.back(); }
   Scopes push_scopes() const;
 
  private:
-  using Reading = std::function<Reply(EndpointClient&)>;
+  struct Answered {
+    Reply reply;
+    EndpointClient& by;
+  };
   enum class By { tag, digest };
-  Reply read_from_any(By by, const Reading& attempt);
+  Answered read_from_any(By by, const Call& call);
+  bool set_aside(const EndpointClient& endpoint);
+  Reply open_blob(const oci::Descriptor& blob, std::uint64_t offset);
   Call read_call(std::string method, std::string path) const;
   ManifestContent read_manifest(Reply& reply, const std::string& reference) const;
   enum class Referrers { listed_by_registry, listed_by_client };
@@ -98,6 +115,10 @@ class RegistryClient {
   std::string repository_;
   std::stop_token stop_;
   std::vector<std::unique_ptr<EndpointClient>> endpoints_;
+  std::atomic<bool> lacks_referrers_api_ = false;
+  std::mutex mutex_;
+  std::set<const EndpointClient*> set_aside_;                    // mirrors that failed, or gave wrong content
+  std::map<oci::Digest, const EndpointClient*> blobs_given_by_;  // by mirrors
 };
 
 }  // namespace dash::registry

@@ -26,14 +26,15 @@ RegistrySession::RegistrySession(RegistrySettings settings)
       rate_limits_(settings_.retry),
       transfers_(settings_.parallel) {}
 
-bool RegistrySession::speaks_plain_http(const std::string& authority) const {
+RegistrySession::Protocol RegistrySession::protocol_of(const std::string& authority) const {
   const std::scoped_lock lock(mutex_);
-  return plain_http_.contains(authority);
+  const auto found = protocols_.find(authority);
+  return found == protocols_.end() ? Protocol::unknown : found->second;
 }
 
-void RegistrySession::note_plain_http(const std::string& authority) {
+void RegistrySession::note_protocol(const std::string& authority, Protocol protocol) {
   const std::scoped_lock lock(mutex_);
-  plain_http_.insert(authority);
+  protocols_.insert_or_assign(authority, protocol);
 }
 
 }  // namespace dash::registry

@@ -9,8 +9,8 @@
 #include "registry/retry.hpp"
 
 #include <cstdint>
+#include <map>
 #include <mutex>
-#include <set>
 #include <string>
 
 namespace dash::registry {
@@ -23,7 +23,11 @@ struct RegistrySettings {
   unsigned parallel = 6;  // blobs on their way at once
   // Uploads that are underway are noted here, so that a later run continues them. Empty: they are not.
   fs::path state_directory;
-  std::uint64_t chunk_size = std::uint64_t{16} << 20;  // larger blobs are uploaded in pieces of this size
+  // Larger blobs are uploaded in pieces. The first has this size; while the registry takes a piece in less
+  // than half a second the next is twice as large, up to `largest_chunk`: every piece costs a registry an
+  // fsync, and what is lost with one is always less than a second or two of work.
+  std::uint64_t chunk_size = std::uint64_t{16} << 20;
+  std::uint64_t largest_chunk = std::uint64_t{256} << 20;
 };
 
 // Made once by the program, outlives every client, pusher and puller. Thread-safe.
@@ -41,9 +45,12 @@ class RegistrySession {
   // Runs transfers; its tasks may wait for the network, and for tasks that already run.
   ThreadPool& transfers() { return transfers_; }
 
-  // Servers that turned out to speak plain HTTP only ("localhost:5000").
-  bool speaks_plain_http(const std::string& authority) const;
-  void note_plain_http(const std::string& authority);
+  // What servers turned out to speak that may speak plain HTTP ("localhost:5000").
+  enum class Protocol { unknown, https, plain_http };
+  Protocol protocol_of(const std::string& authority) const;
+  void note_protocol(const std::string& authority, Protocol protocol);
+  // Held by whoever finds it out, so that the others do not try in vain.
+  std::mutex& protocol_search() { return protocol_search_; }
 
   // Held while a list of referrers is read, changed and written back (RegistryClient::put_manifest).
   std::mutex& referrer_lists() { return referrer_lists_; }
@@ -55,9 +62,10 @@ class RegistrySession {
   Keychain keychain_;
   Authenticator authenticator_;
   RateLimits rate_limits_;
+  std::mutex protocol_search_;
   std::mutex referrer_lists_;
   mutable std::mutex mutex_;
-  std::set<std::string> plain_http_;
+  std::map<std::string, Protocol> protocols_;
   ThreadPool transfers_;
 };
 

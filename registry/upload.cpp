@@ -5,10 +5,13 @@
 #include "registry/upload_journal.hpp"
 
 #include <algorithm>
+#include <chrono>
 
 namespace dash::registry {
 
 namespace {
+
+constexpr std::chrono::milliseconds kQuickChunk{500};
 
 // `size` bytes of the blob from where the source stands, as the body of one request.
 class Piece : public RestartableSource {
@@ -85,6 +88,9 @@ class Upload {
         if (!recoverable(error)) throw;
         pause_or_rethrow(retry_after_);
         recover();
+      } catch (const Error& error) {
+        if (error.code() != ErrorCode::corrupt || !source_.start_elsewhere()) throw;
+        begin_anew();
       }
     }
   }
@@ -116,7 +122,7 @@ class Upload {
 
   void send_chunk() {
     const auto start = source_.position();
-    const auto size = std::min(chunk_, blob_.size - start);
+    const auto size = std::min(std::max(piece_, chunk_), blob_.size - start);
     Piece piece(source_, size, options_, result_);
     auto call = upload_call("PATCH", *location_);
     call.wire = HttpRequest::Wire::own;
@@ -124,9 +130,12 @@ class Upload {
     call.headers.add("Content-Range", concat(start, '-', start + size - 1));
     call.body = &piece;
     call.body_size = size;
+    const auto begun = std::chrono::steady_clock::now();
     auto reply = client_.origin().send(call);
     if (reply.status() != 202 && reply.status() != 204 && reply.status() != 201) refuse(reply);
     go_on_at(reply);
+    if (std::chrono::steady_clock::now() - begun < kQuickChunk)
+      piece_ = std::min({2 * std::max(piece_, chunk_), settings_.largest_chunk, source_.reach()});
     const auto there = committed(reply.header("Range")).value_or(start + size);
     if (there != start + size) {
       if (there < start || there > start + size)
@@ -233,7 +242,8 @@ class Upload {
   BlobSource& source_;
   const UploadOptions& options_;
   const RegistrySettings& settings_;
-  std::uint64_t chunk_;
+  std::uint64_t chunk_;      // what is not larger is sent at once
+  std::uint64_t piece_ = 0;  // of the next request, when that is more
   UploadNote note_;
   std::optional<Backoff> backoff_;
   std::optional<Url> location_;

@@ -1,5 +1,6 @@
 #include "registry/upload_journal.hpp"
 
+#include "base/error.hpp"
 #include "base/text.hpp"
 
 #include <nlohmann/json.hpp>
@@ -16,9 +17,13 @@ constexpr std::uint64_t kMaxNote = std::uint64_t{64} << 10;
 UploadNote::UploadNote(const fs::path& directory, const std::string& target, const oci::Digest& digest)
     : target_(target), digest_(digest) {
   if (directory.empty()) return;
-  make_directories(directory, 0700);
   const auto name = to_hex(sha256(concat(target, '@', digest.to_string())));
-  lock_ = FileLock::try_acquire(directory / (name + ".lock"), FileLock::Kind::exclusive);
+  try {
+    make_directories(directory, 0700);
+    lock_ = FileLock::try_acquire(directory / (name + ".lock"), FileLock::Kind::exclusive);
+  } catch (const Error&) {
+    return;  // a disk that is full or read-only is no reason not to upload
+  }
   if (!lock_) return;
   file_ = directory / (name + ".json");
   const auto text = read_file_if_exists(file_, kMaxNote);
@@ -37,8 +42,12 @@ void UploadNote::store(const Url& location) {
                      {"target", target_},
                      {"digest", digest_.to_string()},
                      {"location", location.to_string()}};
-  // The location lets whoever has it write to the upload.
-  write_file_atomic(file_, json.dump() + '\n', 0600);
+  try {
+    // The location lets whoever has it write to the upload.
+    write_file_atomic(file_, json.dump() + '\n', 0600);
+  } catch (const Error&) {
+    ::unlink(file_.c_str());  // what it says is out of date
+  }
 }
 
 void UploadNote::forget() {

@@ -10,8 +10,9 @@
 
 namespace dash::registry {
 
-// One upload's place in the journal, held by one process at a time. An empty journal directory, or another
-// process that uploads the same blob to the same place, makes it remember nothing.
+// One upload's place in the journal, held by one process at a time. An empty journal directory, one that
+// cannot be written, or another process that uploads the same blob to the same place, makes it remember
+// nothing.
 class UploadNote {
  public:
   // Opens the note for a blob on its way to "registry/repository".

@@ -30,7 +30,7 @@ integration() {
   build release
   export DASH_E2E_DIR=${DASH_E2E_DIR:-/var/tmp/dash-e2e}
   rm -rf "$DASH_E2E_DIR/store"  # left by another version
-  scripts/umoci.sh "$DASH_E2E_DIR/tools"
+  scripts/go_tools.sh "$DASH_E2E_DIR/tools" umoci registry crane regctl oras
   ctest --preset release -LE unit
 }
 

@@ -16,6 +16,7 @@ class Borrowed : public BlobSource {
   void seek(std::uint64_t offset) override { from_.seek(offset); }
   void mark() override { from_.mark(); }
   std::uint64_t position() const override { return from_.position(); }
+  std::uint64_t reach() const override { return from_.reach(); }
 
  private:
   BlobSource& from_;
@@ -40,15 +41,23 @@ std::size_t PassingBlob::read(MutableBytes buffer) {
         .with_hint("send all of the bundle; the import continues where it stopped");
   const auto got = Bytes(buffer).first(count);
   hasher_.update(got);
-  if (keep_ == Keep::yes && kept_.capacity() == 0)
-    kept_.reserve(static_cast<std::size_t>(std::min(blob_.size, piece_)));
-  if (keep_ == Keep::yes) kept_.insert(kept_.end(), got.begin(), got.end());
+  if (keep_ == Keep::yes) keep(got);
   taken_ += count;
   position_ = taken_;
   if (taken_ == blob_.size && oci::Digest(hasher_.clone().value()) != blob_.digest)
     throw Error(ErrorCode::corrupt, concat(name_, " does not match its digest"))
         .with_hint("copy the bundle again; the import continues where it stopped");
   return count;
+}
+
+void PassingBlob::keep(Bytes bytes) {
+  if (kept_.capacity() == 0) kept_.reserve(static_cast<std::size_t>(std::min(blob_.size, piece_)));
+  if (kept_.size() + bytes.size() <= piece_) {
+    kept_.insert(kept_.end(), bytes.begin(), bytes.end());
+  } else {  // nobody who reads this much at once can get it again
+    kept_.clear();
+    kept_from_ = taken_ + bytes.size();
+  }
 }
 
 void PassingBlob::seek(std::uint64_t offset) {

@@ -14,7 +14,7 @@ namespace dash::registry {
 // is Error(unsupported). `in` must outlive it.
 class PassingBlob : public BlobSource {
  public:
-  // `piece`: how much is usually read between two marks.
+  // `piece`: how much is kept at most.
   PassingBlob(Source& in, oci::Descriptor blob, std::string name, std::uint64_t piece)
       : in_(in), blob_(std::move(blob)), name_(std::move(name)), piece_(piece) {}
 
@@ -22,6 +22,7 @@ class PassingBlob : public BlobSource {
   void seek(std::uint64_t offset) override;
   void mark() override;
   std::uint64_t position() const override { return position_; }
+  std::uint64_t reach() const override { return piece_; }
 
   // Reads to the end, so that the stream stands behind the blob.
   void drain();
@@ -29,6 +30,8 @@ class PassingBlob : public BlobSource {
   std::unique_ptr<BlobSource> borrow();
 
  private:
+  void keep(Bytes bytes);
+
   Source& in_;
   oci::Descriptor blob_;
   std::string name_;

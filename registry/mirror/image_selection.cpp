@@ -3,6 +3,7 @@
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "base/thread_pool.hpp"
+#include "registry/mirror/attempt.hpp"
 #include "registry/mirror/platform_choice.hpp"
 
 #include <algorithm>
@@ -87,17 +88,6 @@ struct Referring {
   std::vector<Item> items;
   std::exception_ptr failure;
 };
-
-// Errors become values, so that one failure does not hide the others.
-template <class Body>
-void attempt(std::exception_ptr& failure, Body&& body) {
-  try {
-    body();
-  } catch (const Error& error) {
-    if (error.code() == ErrorCode::canceled) throw;
-    failure = std::current_exception();
-  }
-}
 
 std::string reference_of(const oci::Reference& source) {
   return source.digest ? source.digest->to_string() : source.tag;
@@ -237,8 +227,8 @@ class Selector {
       std::vector<std::pair<const Subject, Referring>*> level;
       for (const auto& subject : next) level.push_back(&*referring_.try_emplace(subject).first);
       lookups_.for_each(level.size(), [&](std::size_t i) {
-        auto& [subject, referring] = *level[i];
-        attempt(referring.failure, [&] { referring.items = referrers_of(subject, depth); });
+        auto& referring = level[i]->second;
+        attempt(referring.failure, [&] { referring.items = referrers_of(level[i]->first, depth); });
       });
       next.clear();
       for (const auto* entry : level)
@@ -248,11 +238,20 @@ class Selector {
     }
   }
 
+  // The list of tags says what need not be asked for.
+  static std::vector<Referrer> real_referrers(const Repository& repository, const oci::Digest& digest) {
+    auto& client = repository.images->client();
+    if (auto out = client.referrers_from_api(digest)) return *std::move(out);
+    const bool listed = repository.failure || repository.tags.contains("sha256-" + digest.hex());
+    return listed ? client.referrers_from_tag(digest) : std::vector<Referrer>();
+  }
+
   static std::vector<Referring::Item> referrers_of(const Subject& subject, int depth) {
     const auto& [repository, digest] = subject;
     auto& client = repository->images->client();
     std::vector<Referring::Item> out;
-    for (auto& referrer : client.referrers(digest)) out.push_back({{}, std::move(referrer.descriptor)});
+    for (auto& referrer : real_referrers(*repository, digest))
+      out.push_back({{}, std::move(referrer.descriptor)});
     for (const auto* suffix : kCosign) {
       const auto tag = concat("sha256-", digest.hex(), suffix);
       if (!repository->tags.contains(tag)) continue;

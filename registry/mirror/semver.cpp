@@ -125,7 +125,6 @@ class VersionRange::Parser {
     do {
       out.alternatives_.push_back(alternative());
     } while (take("||"));
-    if (!rest_.empty()) refuse(concat("nothing is known about ", quoted(rest_)));
     return out;
   }
 
@@ -152,6 +151,7 @@ class VersionRange::Parser {
   Partial take_version(std::string_view before) {
     skip_blanks();
     const auto word = rest_.substr(0, rest_.find_first_of(" \t,|<>=!^~"));
+    if (word.empty() && before.empty()) refuse(concat(quoted(rest_), " is no condition"));
     if (word.empty()) refuse(concat("a version is missing after ", quoted(before)));
     rest_.remove_prefix(word.size());
     auto out = parse_partial(word, Wildcards::accepted);

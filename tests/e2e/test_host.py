@@ -83,6 +83,8 @@ class CompletionTest(Case):
         self.assertEqual(self.complete("build", "--progress", ""), ["auto", "tty", "plain", "json", "quiet"])
         self.assertEqual(self.complete("build", "--off"), ["--offline"])
         self.assertEqual(self.complete("completion", ""), ["bash", "zsh", "fish"])
+        self.assertIn("sync", self.complete("mirror", ""))
+        self.assertEqual(self.complete("mirror", "sync", "--dry"), ["--dry-run"])
         (self.scratch / "my app").mkdir()
         (self.scratch / "a-file").touch()
         self.assertEqual(self.complete("build", "m"), ["my app"])
@@ -94,6 +96,12 @@ class CompletionTest(Case):
                 continue
             help_text = self.dash(command, "--help").stdout
             for option in self.complete(command, "--"):
+                self.assertIn(option, help_text)
+        for command in self.complete("mirror", ""):
+            if command.startswith("-"):
+                continue
+            help_text = self.dash("mirror", command, "--help").stdout
+            for option in self.complete("mirror", command, "--"):
                 self.assertIn(option, help_text)
 
     def write_script(self, shell):
@@ -110,6 +118,8 @@ class CompletionTest(Case):
         }
         self.assertEqual(offer("dash-build com"), {"completion"})
         self.assertEqual(offer("dash-build build --prog"), {"--progress"})
+        self.assertEqual(offer("dash-build mirror sy"), {"sync"})
+        self.assertEqual(offer("dash-build mirror sync --dry"), {"--dry-run"})
         self.assertEqual(offer("dash-build build --progress "), {"auto", "tty", "plain", "json", "quiet"})
 
     def test_zsh(self):
@@ -131,6 +141,7 @@ class CompletionTest(Case):
 
         type_and_expect(f"autoload -Uz compinit; compinit -D -u; source {script}; print $_comps[dash-build]=\n", "_dash_build=")
         type_and_expect("dash-build insp\t", "dash-build inspect ")
+        type_and_expect("\x15dash-build mirror sync --dry\t", "mirror sync --dry-run ")
         type_and_expect("\x15dash-build build --prog\t", "build --progress ")
         type_and_expect("pl\t", "plain ")
 

@@ -117,6 +117,32 @@ TEST_CASE("copying verifies blobs, and a manifest never comes without them") {
   CHECK_FALSE(to.contains(image.digest));
 }
 
+TEST_CASE("content is copied whole, apart from foreign layers that are elsewhere") {
+  MemoryStore from;
+  MemoryStore to;
+  const auto amd = make_image(from, "amd");
+  const auto arm = make_image(from, "arm", kArm64);
+  const auto attestation = from.put("statement", "application/vnd.example.attestation");
+  Manifest odd{from.put("{}", "application/vnd.oci.empty.v1+json"), {}, {}};
+  odd.layers.push_back({"application/vnd.oci.image.layer.nondistributable.v1.tar+gzip",
+                        Digest::of(std::string_view("elsewhere")),
+                        9,
+                        {},
+                        {}});
+  const auto artifact = from.put(odd.to_json(), media_type::kManifest);
+  const auto index = from.put(Index{{attestation, arm, amd, artifact}, {}}.to_json(), media_type::kIndex);
+  copy_content(from, index, to);
+  for (const auto& part : {index, amd, arm, attestation, artifact})
+    CHECK(to.read(part, 100'000) == from.read(part, 100'000));
+  CHECK_FALSE(to.contains(odd.layers[0].digest));
+  CHECK_THROWS_WITH(copy_content(from, attestation, to),
+                    "manifest " + attestation.digest.to_string() +
+                        " has the media type 'application/vnd.example.attestation', which is not an image");
+  auto nested = index;
+  for (int i = 0; i < 10; ++i) nested = from.put(Index{{nested}, {}}.to_json(), media_type::kIndex);
+  CHECK_THROWS_WITH(copy_content(from, nested, to), Contains("the index is nested too deeply"));
+}
+
 TEST_CASE("an index is resolved to the platform") {
   MemoryStore from;
   MemoryStore to;

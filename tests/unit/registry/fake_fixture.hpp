@@ -26,7 +26,7 @@ struct FakeFixture {
   FakeFixture() {
     settings.retry.base = std::chrono::milliseconds(1);
     settings.retry.retries = 3;
-    settings.chunk_size = 100'000;
+    settings.chunk_size = settings.largest_chunk = 100'000;
     settings.state_directory = directory.path() / "state";
   }
   oci::Reference name(const std::string& rest = "team/app:1") const {

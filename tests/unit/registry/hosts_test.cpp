@@ -72,12 +72,17 @@ ca = "own.crt"
   capabilities = "pull"
   skip_verify = true
 )");
+  const auto here = h.directory.path() / "certs.d/registry.example";
+  CHECK(error_of([&] { h.find("registry.example"); }) ==
+        concat("invalid_input: ", (here / "hosts.toml").string(), ":6: ", (here / "c.pem").string(),
+               " does not exist | "));
+  for (const auto* name : {"c.pem", "k.pem", "own.crt"})
+    h.write(concat("certs.d/registry.example/", name), "");
   CHECK(h.show("registry.example") ==
         Shown{"https://z-mirror.example/cache/v2 team/app lr mirror",
               "http://a-mirror.example:8080/v2/proxy team/app l mirror insecure",
               "https://origin.example/v2 team/app lrp"});
   const auto endpoints = h.find("registry.example");
-  const auto here = h.directory.path() / "certs.d/registry.example";
   CHECK(endpoints[0].tls->client_certificate == here / "c.pem");
   CHECK(endpoints[0].tls->client_key == here / "k.pem");
   CHECK(endpoints[0].headers.all("X-Team") == std::vector<std::string_view>{"a", "b"});
@@ -152,4 +157,15 @@ TEST_CASE("hosts: files that are wrong are named with the line") {
   CHECK(error_of([&] { HostsConfig(h.settings).complete(oci::Reference::parse("app")); }) ==
         "usage: 'app' names no registry | write it in full: REGISTRY/app, or define an alias in "
         "registries.conf");
+}
+
+TEST_CASE("hosts: what completes a name without a registry has one") {
+  for (const auto* text :
+       {"[aliases]\napp = \"team/app\"\n", "unqualified-search-registries = [\"team\"]\n"}) {
+    Hosts h;
+    h.registries(text);
+    CHECK(error_of([&] { HostsConfig(h.settings).complete(oci::Reference::parse("app")); }) ==
+          "invalid_input: registries.conf completes 'app' to 'team/app', which names no registry either | "
+          "aliases and unqualified-search-registries name hosts: registry.example, localhost:5000");
+  }
 }

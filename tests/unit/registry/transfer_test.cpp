@@ -255,3 +255,94 @@ TEST_CASE("copy: from registry to registry, with connections that break on both 
   // Within one registry blobs are mounted.
   CHECK(Pusher(session, f.events, {}).push(source, image, f.name("c:1")).mounted == 3);
 }
+
+namespace {
+
+// hosts.toml that sends what is read from `origin` to the mirrors first.
+void put_mirrors(dash::testing::FakeFixture& f, const std::vector<std::string>& mirrors) {
+  const auto certs = f.directory.path() / "certs.d";
+  make_directories(certs / f.server.address());
+  std::string text = concat("server = \"http://", f.server.address(), "\"\n");
+  for (const auto& mirror : mirrors)
+    text += concat("[host.\"http://", mirror, "\"]\ncapabilities = [\"pull\", \"resolve\"]\n");
+  write_file_atomic(certs / f.server.address() / "hosts.toml", text);
+  f.settings.hosts.certs_directories = {certs};
+}
+
+}  // namespace
+
+TEST_CASE("mirrors: wrong content is not believed, the next one is asked") {
+  struct Case {
+    const char* what;
+    std::string part;  // of the path
+    FakeAnswer wrong;
+  };
+  FakeAnswer other;
+  other.body = noise(70'000, 99);
+  FakeAnswer shorter;
+  shorter.body = noise(1000, 99);
+  FakeAnswer cut = other;
+  cut.length = FakeAnswer::Length::left_out;
+  cut.body.resize(50'000);
+  FakeAnswer document;
+  document.headers = {{"Content-Type", std::string(oci::media_type::kManifest)}};
+  document.body = "{}";
+  FakeAnswer broken;
+  broken.status = 500;
+  const Case cases[] = {{"a blob of another content", "/blobs/", other},
+                        {"of another size", "/blobs/", shorter},
+                        {"one that ends early", "/blobs/", cut},
+                        {"a manifest", "/manifests/", document},
+                        {"errors", "/", broken}};
+  for (const auto& c : cases) {
+    INFO(c.what);
+    Images f;
+    dash::testing::FakeRegistry liar;
+    dash::testing::FakeRegistry honest;
+    const auto image = f.image({70'000});
+    {
+      RegistrySession session(f.settings);
+      f.push(session, image, "a:1");
+    }
+    liar.set_hook([&](const FakeRequest& request) -> std::optional<FakeAnswer> {
+      if (request.method == "HEAD") return std::nullopt;
+      if (!contains(request.target, c.part)) return std::nullopt;
+      return c.wrong;
+    });
+    const auto manifest = f.layout.read(image, 100'000);
+    for (auto* mirror : {&liar, &honest}) {
+      mirror->add_manifest("a", "1", manifest, image.media_type);
+      const auto parsed = oci::Manifest::parse(manifest, "test");
+      for (const auto& blob : {parsed.config, parsed.layers[0]})
+        mirror->add_blob("a", f.layout.read(blob, 100'000));
+    }
+    put_mirrors(f, {liar.address(), honest.address()});
+    RegistrySession session(f.settings);
+    f.server.forget_requests();
+    const auto report = f.pull(session, "a:1");
+    CHECK(report.fetched == 2);
+    CHECK(f.other.validate().empty());
+    CHECK(f.server.lines().empty());  // the honest mirror had it all
+    CHECK(liar.count("GET", "") >= 1);
+
+    // The same on the way to another registry, where the wrong bytes were sent already.
+    dash::testing::FakeRegistry target;
+    RegistryClient client(session, f.name("a:1"), {});
+    RepositorySource source(client);
+    Pusher(session, f.events, {}).push(source, image, oci::Reference::parse(target.address() + "/b:1"));
+    for (const auto& blob : oci::Manifest::parse(manifest, "test").layers)
+      CHECK(target.blob("b", blob.digest.to_string()) == f.layout.read(blob, 100'000));
+  }
+}
+
+TEST_CASE("mirrors: one that does not answer is asked once") {
+  Images f;
+  const auto image = f.image({3000, 4000, 5000});
+  {
+    RegistrySession session(f.settings);
+    f.push(session, image, "a:1");
+  }
+  put_mirrors(f, {"127.0.0.1:1"});
+  RegistrySession session(f.settings);
+  CHECK(f.pull(session, "a:1").fetched == 4);
+}

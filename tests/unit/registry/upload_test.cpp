@@ -68,6 +68,18 @@ TEST_CASE("upload: chunks of the given size, then the digest") {
                       fs::directory_iterator()) == 0);
 }
 
+TEST_CASE("upload: chunks grow while the registry is quick") {
+  Upload f;
+  f.settings.chunk_size = 50'000;
+  f.settings.largest_chunk = 200'000;
+  CHECK(f.run().sent == 450'000);
+  CHECK(f.arrived());
+  std::vector<std::string> ranges;
+  for (const auto& request : f.server.requests())
+    if (request.method == "PATCH") ranges.push_back(request.header("content-range"));
+  CHECK(ranges == std::vector<std::string>{"0-49999", "50000-149999", "150000-349999", "350000-449999"});
+}
+
 TEST_CASE("upload: a small blob takes two requests") {
   Upload f;
   f.settings.chunk_size = 1'000'000;

@@ -1,0 +1,247 @@
+// `mirror export`, `import`, `inventory` and `verify`: images that are carried.
+#include "base/error.hpp"
+#include "base/text.hpp"
+#include "cli/bundle_options.hpp"
+#include "cli/commands.hpp"
+#include "cli/host_environment.hpp"
+#include "cli/images.hpp"
+#include "cli/registry_access.hpp"
+#include "cli/renderers.hpp"
+#include "cli/session.hpp"
+#include "oci/image_location.hpp"
+#include "registry/bundle/export_bundle.hpp"
+#include "registry/bundle/import_bundle.hpp"
+#include "registry/bundle/registry_inventory.hpp"
+#include "registry/mirror/image_selection.hpp"
+
+#include <array>
+#include <iostream>
+#include <memory>
+
+#include <nlohmann/json.hpp>
+#include <unistd.h>
+
+namespace dash::cli {
+
+namespace {
+
+using OrderedJson = nlohmann::ordered_json;
+
+constexpr const char* kStream = "-";
+
+// An image on this machine as a source of blobs.
+class LocalSource : public registry::StoreSource {
+ public:
+  explicit LocalSource(std::unique_ptr<oci::BlobStore> store)
+      : StoreSource(*store), store_(std::move(store)) {}
+
+ private:
+  std::unique_ptr<oci::BlobStore> store_;
+};
+
+bool is_list(const std::string& text) {
+  return text.ends_with(".toml");
+}
+
+// The name in the bundle: by tag, or by the digest of what is in it.
+std::string bundled_name(oci::Reference source, const oci::Descriptor& image) {
+  source.digest.reset();
+  if (source.tag.empty()) source.digest = image.digest;
+  return source.to_string();
+}
+
+class Collector {
+ public:
+  Collector(registry::RegistrySession& session, const MirrorExportOptions& options,
+            const builder::HostSettings& host, std::stop_token stop)
+      : session_(session), options_(options), host_(host), stop_(std::move(stop)) {}
+
+  std::vector<registry::BundleItem> collect() {
+    registry::MirrorList wanted;
+    for (const auto& text : options_.from) {
+      if (is_list(text)) {
+        const auto list = registry::MirrorList::read(text);
+        wanted.images.insert(wanted.images.end(), list.images.begin(), list.images.end());
+      } else if (const auto remote = as_remote(text)) {
+        wanted.images.push_back(*remote);
+      } else {
+        add_local(text);
+      }
+    }
+    const auto selection = registry::select_images(session_, wanted, stop_);
+    // A bundle that lacks what was asked for would be noticed too late.
+    if (!selection.failures.empty()) std::rethrow_exception(selection.failures.front().failure);
+    for (const auto& image : selection.images)
+      items_.push_back({bundled_name(image.source, image.image), image.image, image.from});
+    return std::move(items_);
+  }
+
+ private:
+  std::optional<registry::MirrorImage> as_remote(const std::string& text) const {
+    if (oci::ImageLocation::parse(text).kind != oci::ImageLocation::Kind::name) return std::nullopt;
+    auto name = oci::Reference::parse(text).with_default_tag();
+    if (name.registry.empty()) return std::nullopt;
+    registry::MirrorImage out;
+    out.source = std::move(name);
+    for (const auto& platform : options_.platforms) out.platforms.push_back(parse_platform(platform));
+    if (options_.referrers) out.referrers = registry::MirrorImage::Referrers::take;
+    out.place = "--from " + text;
+    return out;
+  }
+
+  void add_local(const std::string& text) {
+    auto local = open_local(text, options_.common.home, host_);
+    const auto location = oci::ImageLocation::parse(text);
+    auto name = location.kind == oci::ImageLocation::Kind::name ? text : location.tag;
+    if (name.empty())
+      throw Error(ErrorCode::usage, concat("--from ", text, " gives the image no name"))
+          .with_hint("name it: oci:DIR:NAME, after 'dash-build copy oci:DIR oci:DIR:team/app:1.2'");
+    items_.push_back({oci::Reference::parse(name).with_default_tag().to_string(), local.image,
+                      std::make_shared<LocalSource>(std::move(local.store))});
+  }
+
+  registry::RegistrySession& session_;
+  const MirrorExportOptions& options_;
+  const builder::HostSettings& host_;
+  std::stop_token stop_;
+  std::vector<registry::BundleItem> items_;
+};
+
+// A bundle, or the JSON of an inventory.
+registry::Inventory read_since(const fs::path& file) {
+  if (fs::exists(file)) {
+    std::array<std::byte, 1> first{};
+    FileSource source(file);
+    if (source.read(first) == 1 && first[0] == std::byte{'{'})
+      return registry::Inventory::parse(read_file(file, registry::kMaxBundleIndex), file.string());
+  }
+  return registry::BundleReader(file).index().inventory();
+}
+
+bool is_bundle(const std::string& place) {
+  return fs::exists(place) || fs::exists(place + ".001");
+}
+
+void print(std::ostream& out, const registry::ExportReport& report) {
+  for (const auto& file : report.files) out << file.string() << '\n';
+  out << report.images << " images with " << report.blobs << " blobs, " << human_size(report.size);
+  if (report.unchanged + report.left_out > 0)
+    out << "; " << report.unchanged << " unchanged images and " << report.left_out << " blobs left out";
+  if (report.resumed > 0) out << "; " << human_size(report.resumed) << " were there from an earlier run";
+  out << '\n';
+}
+
+void print_json(std::ostream& out, const registry::ExportReport& report) {
+  auto files = OrderedJson::array();
+  for (const auto& file : report.files) files.push_back(file.string());
+  const OrderedJson json = {{"files", files},
+                            {"size", report.size},
+                            {"images", report.images},
+                            {"unchanged", report.unchanged},
+                            {"blobs", report.blobs},
+                            {"leftOut", report.left_out},
+                            {"resumedBytes", report.resumed}};
+  out << json.dump(2) << '\n';
+}
+
+void print(std::ostream& out, const registry::ImportReport& report) {
+  out << report.images << " images imported, " << report.present << " already there";
+  if (report.unchanged > 0) out << ", " << report.unchanged << " unchanged";
+  out << "; " << report.uploaded << " blobs sent (" << human_size(report.bytes_sent) << "), "
+      << report.mounted << " mounted\n";
+}
+
+void print_json(std::ostream& out, const registry::ImportReport& report) {
+  const OrderedJson json = {{"imported", report.images},           {"present", report.present},
+                            {"unchanged", report.unchanged},       {"uploaded", report.uploaded},
+                            {"mounted", report.mounted},           {"bytesSent", report.bytes_sent},
+                            {"bytesResumed", report.bytes_resumed}};
+  out << json.dump(2) << '\n';
+}
+
+template <class Report>
+void print(std::ostream& out, const Report& report, bool json) {
+  if (json)
+    print_json(out, report);
+  else
+    print(out, report);
+}
+
+}  // namespace
+
+int run_command(const MirrorExportOptions& options, std::stop_token stop) {
+  const auto part_size = options.split.empty() ? 0 : parse_size(options.split, "--split");
+  const bool to_stream = options.bundle == kStream;
+  if (to_stream && part_size != 0)
+    throw Error(ErrorCode::usage, "--split needs a file; standard output is one stream")
+        .with_hint("pipe it through 'split'");
+  const auto host = read_host_settings(options.common);
+  std::optional<registry::Inventory> since;
+  if (!options.since.empty()) since = read_since(options.since);
+  registry::RegistrySession session(registry_settings(options.registry, host, options.common.home, {}));
+  auto events = make_renderer(options.progress, host.variables);
+  registry::BundleExport bundle(session, Collector(session, options, host, stop).collect(), since, *events,
+                                stop);
+  registry::ExportReport report;
+  if (to_stream) {
+    FdSink out(STDOUT_FILENO, "standard output");
+    report = bundle.stream(out);
+  } else {
+    report = bundle.write(options.bundle, part_size);
+  }
+  events.reset();
+  print(to_stream ? std::cerr : std::cout, report, options.json);
+  return 0;
+}
+
+int run_command(const MirrorImportOptions& options, std::stop_token stop) {
+  const registry::ImportTarget target(options.destination, options.map);
+  const auto host = read_host_settings(options.common);
+  registry::RegistrySession session(
+      registry_settings(options.registry, host, options.common.home, target.registry()));
+  auto events = make_renderer(options.progress, host.variables);
+  registry::ImportReport report;
+  if (options.bundle == kStream) {
+    FdSource in(STDIN_FILENO, "standard input");
+    report = registry::import_stream(session, in, "standard input", target, *events, stop);
+  } else {
+    report = registry::import_bundle(session, registry::BundleReader(options.bundle), target, *events, stop);
+  }
+  events.reset();
+  print(std::cout, report, options.json);
+  return 0;
+}
+
+int run_command(const MirrorInventoryOptions& options, std::stop_token stop) {
+  if (is_bundle(options.place)) {
+    std::cout << registry::BundleReader(options.place).index().inventory().to_json();
+    return 0;
+  }
+  const auto host = read_host_settings(options.common);
+  const auto registry = options.place.substr(0, options.place.find('/'));
+  registry::RegistrySession session(registry_settings(options.registry, host, options.common.home, registry));
+  std::cout << registry::read_registry_inventory(session, options.place, stop).to_json();
+  return 0;
+}
+
+int run_command(const MirrorVerifyOptions& options, std::stop_token stop) {
+  const registry::BundleReader bundle(options.bundle);
+  const auto host = read_host_settings(options.common);
+  auto events = make_renderer(options.progress, host.variables);
+  ThreadPool pool(thread_count(options.threads));
+  const auto faults = bundle.verify(pool, *events, stop);
+  events.reset();
+  if (!faults.empty())
+    throw Error(ErrorCode::corrupt, concat(bundle.name(), " is damaged: ", join(faults, "; ")))
+        .with_hint("copy the bundle again, or export it anew");
+  const auto& index = bundle.index();
+  std::cout << bundle.name() << ": " << index.images.size() << " images with " << index.blobs.size()
+            << " blobs are complete and right";
+  if (!index.required.blobs.empty() || !index.required.images.empty())
+    std::cout << "; the destination must have " << index.required.images.size() << " other images and "
+              << index.required.blobs.size() << " blobs";
+  std::cout << '\n';
+  return 0;
+}
+
+}  // namespace dash::cli

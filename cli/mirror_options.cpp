@@ -1,0 +1,62 @@
+#include "cli/mirror_options.hpp"
+
+#include "cli/bundle_options.hpp"
+#include "cli/shared_options.hpp"
+
+#include <memory>
+
+#include <CLI/CLI.hpp>
+
+namespace dash::cli {
+
+namespace {
+
+using Chosen = std::function<void(Command)>;
+
+void add_sync(CLI::App& group, SettingOptions& settings, const Chosen& chosen) {
+  auto& command = *group.add_subcommand("sync", "Bring the images that a file lists to their destinations");
+  command.footer(
+      "Examples:\n"
+      "  dash-build mirror sync mirror.toml --dry-run\n"
+      "  dash-build mirror sync mirror.toml --prune --json > report.json\n"
+      "\n"
+      "A file (docs/formats/mirror.md):\n"
+      "  destination = \"mirror.example:5000/{repository}\"\n"
+      "  [[image]]\n"
+      "  source = \"registry.example/team/app\"\n"
+      "  tags = [\"semver:>=1.2 <2\", \"latest\"]\n"
+      "  platforms = [\"linux/amd64\"]");
+  // Lives as long as the parser's callbacks.
+  const auto options = std::make_shared<MirrorSyncOptions>();
+  command.callback([options, chosen] { chosen(*options); });
+  command.add_option("FILE", options->file, "Which images, and where to")->required()->type_name("FILE");
+  command.add_flag("--dry-run", options->dry_run, "Say what would be copied and removed; write nothing");
+  command.add_flag_function(
+      "--prune,!--no-prune",
+      [options](std::int64_t count) {
+        options->prune = count > 0 ? MirrorSyncOptions::Prune::yes : MirrorSyncOptions::Prune::no;
+      },
+      "Remove tags from the destinations that the file does not mean (default: as the file says)");
+  command.add_flag("--fail-fast", options->fail_fast, "Stop at the first failure instead of going on");
+  command.add_flag("--json", options->json, "Print the report as JSON");
+  add_registry(command, options->registry);
+  settings.add(command, "progress", options->progress);
+  add_common(settings, command, options->common);
+}
+
+}  // namespace
+
+void add_mirror_commands(CLI::App& app, SettingOptions& settings, const Chosen& chosen) {
+  auto& group =
+      *app.add_subcommand("mirror", "Keep sets of images in other registries, also where no network leads");
+  group.require_subcommand(1);
+  group.footer(
+      "Examples:\n"
+      "  dash-build mirror sync mirror.toml                   from registry to registry\n"
+      "  dash-build mirror export july.tar --from mirror.toml into a file that is carried\n"
+      "  dash-build mirror import july.tar registry.example   and from there into another registry");
+  add_sync(group, settings, chosen);
+  add_bundle_commands(group, settings, chosen);
+}
+
+}  // namespace dash::cli

@@ -1,0 +1,32 @@
+// Work on many things of which some may fail.
+#pragma once
+
+#include "base/error.hpp"
+
+#include <exception>
+#include <string>
+
+namespace dash::registry {
+
+// Runs `body`; an Error that leaves it becomes `failure`, so that it does not hide the others. Being canceled
+// and bugs still throw.
+template <class Body>
+void attempt(std::exception_ptr& failure, Body&& body) {
+  try {
+    body();
+  } catch (const Error& error) {
+    if (error.code() == ErrorCode::canceled) throw;
+    failure = std::current_exception();
+  }
+}
+
+// The message of an Error.
+inline std::string message_of(const std::exception_ptr& failure) {
+  try {
+    std::rethrow_exception(failure);
+  } catch (const Error& error) {
+    return error.message();
+  }
+}
+
+}  // namespace dash::registry

@@ -1,0 +1,251 @@
+"""What the registry commands say when something is wrong: the exact text, and the exit code."""
+import base64
+import json
+import unittest
+
+from registries import (DOCUMENTS, PASSWORD, USER, Certificates, ConnectProxy, RegistryServer, ScriptedServer, find_program, htpasswd,
+                        make_large_layout, make_layouts)
+from support import Case, run
+
+NAMES = "hint: names look like 'sales', 'team/sales:1.2' or 'registry.example:5000/team/sales:1.2'\n"
+CHECK = "hint: check the name; it may be misspelt, incomplete or removed\n"
+BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
+WRONG = "the wrong secret"
+
+
+class RegistryErrorTest(Case):
+    def setUp(self):
+        super().setUp()
+        self.home = self.scratch / "home"
+        self.home.mkdir()
+        self.store = self.scratch / "store"
+        self.certs = self.scratch / "certs.d"
+
+    def fail(self, code, message, *words, store=None, **env):
+        """Runs the program, which must fail with just this message; $S is the scratch directory."""
+        result = self.dash(
+            *words, check=False, store=store or self.store,
+            env={"HOME": str(self.home), "DOCKER_CONFIG": "", "XDG_RUNTIME_DIR": "", "SSL_CERT_FILE": "", **env},
+        )
+        said = result.stderr[result.stderr.index("error: ") :] if "error: " in result.stderr else result.stderr
+        self.assertEqual((result.returncode, said.replace(str(self.scratch), "$S")), (code, message))
+        self.assertNotIn(WRONG, result.stderr + result.stdout)
+
+    def succeed(self, *words, **env):
+        return self.dash(*words, store=self.store, env={"HOME": str(self.home), "DOCKER_CONFIG": "", "XDG_RUNTIME_DIR": "", **env})
+
+    def serve(self, answer, **options):
+        server = ScriptedServer(answer, **options)
+        self.addCleanup(server.close)
+        return server
+
+    def registry(self, **options):
+        server = RegistryServer(find_program("docker-registry"), self.scratch / "registry", **options)
+        self.addCleanup(server.stop)
+        return server
+
+    def certs_of(self, host):
+        directory = self.certs / host
+        directory.mkdir(parents=True, exist_ok=True)
+        return directory
+
+    def proxy(self, names, **options):
+        proxy = ConnectProxy(names, **options)
+        self.addCleanup(proxy.close)
+        return proxy
+
+    def test_names(self):
+        part = "must be lower-case letters and digits, separated by '.', '_', '__' or '-'"
+        tag = "a tag has up to 128 letters, digits, '_', '.' and '-', and starts with none of '.' and '-'"
+        layout = make_layouts(self.scratch / "images")["image"][0]
+        for words, name, why in [
+            (("pull", "registry.example/App"), "registry.example/App", f"the repository part 'App' {part}"),
+            (("pull", "registry.example//app"), "registry.example//app", f"the repository part '' {part}"),
+            (("pull", "registry.example/app:"), "registry.example/app:", tag),
+            (("tags", "registry.example/app:a b"), "registry.example/app:a b", tag),
+            (("manifest", "registry.example/app@sha256:12"), "registry.example/app@sha256:12",
+             "what follows '@' must be sha256:<64 hexadecimal digits>"),
+            (("delete", "registry.example:99999/app:1"), "registry.example:99999/app:1",
+             "'registry.example:99999' is not a host name with an optional port"),
+            (("pull", "https://registry.example/app"), "https://registry.example/app", "leave out 'https://'"),
+            (("copy", f"oci:{layout}", "docker://registry.example/App"), "registry.example/App", f"the repository part 'App' {part}"),
+            (("push", f"oci:{layout}", "Bad Name"), "Bad Name", f"the repository part 'Bad Name' {part}"),
+        ]:
+            with self.subTest(name):
+                self.fail(2, f"error: '{name}' is not an image name: {why}\n{NAMES}", *words)
+        self.fail(2, "error: 'app:latest' names no registry\nhint: write it in full: REGISTRY/app:latest, or define an alias in "
+                  "registries.conf\n", "pull", "app", CONTAINERS_REGISTRIES_CONF="/dev/null")
+        self.fail(9, f"error: $S/images/image has no image with the tag 'nope'; its tags are: 1\n{CHECK}",
+                  "push", f"oci:{layout}:nope", "registry.example/app")
+
+    def test_nobody_there(self):
+        self.fail(5, "error: GET https://no-such-host.example/v2/app/tags/list: Could not resolve host: no-such-host.example\n"
+                  "hint: check the name, the network and the proxy settings\n", "tags", "no-such-host.example/app")
+
+    def test_credentials(self):
+        """A wrong password: where it came from is said, never what it is."""
+        certificates = Certificates(self.scratch / "ca")
+        server = self.registry(certificates=certificates, auth=htpasswd(self.scratch / "auth"))
+        (self.certs_of(server.address) / "ca.crt").write_bytes(certificates.ca.read_bytes())
+        layout = make_layouts(self.scratch / "images")["image"][0]
+        words = ("--certs-dir", self.certs)
+        file = self.scratch / "auth.json"
+        file.write_text(json.dumps({"auths": {server.address: {"auth": base64.b64encode(f"{USER}:{WRONG}".encode()).decode()}}}))
+        url = f"https://{server.address}/v2"
+        log_in = f"log in with 'dash-build login {server.address}', or ask for access to app"
+        for origin, extra in ("$S/auth.json", ("--authfile", file)), ("--creds", ("--creds", f"{USER}:{WRONG}")):
+            refused = f"hint: {server.address} refused the credentials from {origin}; {log_in}\n"
+            self.fail(8, f"error: GET {url}/app/tags/list: 401 UNAUTHORIZED: authentication required\n{refused}",
+                      "tags", f"{server.address}/app", *words, *extra)
+            self.fail(8, f"error: GET {url}/app/manifests/1: 401 UNAUTHORIZED: authentication required\n"
+                      f"  while pushing to {server.address}/app:1\n{refused}", "push", f"oci:{layout}", f"{server.address}/app:1", *words, *extra)
+        file.write_text('{"auths": [')
+        self.fail(3, "error: $S/auth.json is not a JSON object\nhint: this file holds registry credentials; mend it, or write it again "
+                  "with 'dash-build login'\n", "tags", f"{server.address}/app", *words, "--authfile", file)
+        self.fail(2, "error: --authfile names $S/none, which does not exist\nhint: 'dash-build COMMAND --help' shows what the command "
+                  "takes\n", "tags", f"{server.address}/app", *words, "--authfile", self.scratch / "none")
+
+    def test_certificates(self):
+        certificates = Certificates(self.scratch / "ca")
+        server = self.registry(certificates=certificates)
+        certs = self.certs_of(server.address)
+        tags = ("tags", f"{server.address}/app", "--certs-dir", self.certs)
+        get = f"error: GET https://{server.address}/v2/app/tags/list: "
+        local = "SSL certificate problem: unable to get local issuer certificate\nhint: the certificate was checked against "
+        add = "; add the server's CA there, or name it with SSL_CERT_FILE\n"
+        self.fail(5, f"{get}{local}{BUNDLE}{add}", *tags)
+        (certs / "ca.crt").write_bytes(Certificates(self.scratch / "other").ca.read_bytes())
+        self.fail(5, f"{get}{local}{BUNDLE}, $S/certs.d/{server.address}/ca.crt{add}", *tags)
+        (certs / "ca.crt").write_text("no certificate")
+        self.fail(3, f"error: $S/certs.d/{server.address}/ca.crt holds no certificate\n"
+                  "hint: CA files are PEM: they have lines with 'BEGIN CERTIFICATE'\n", *tags)
+        (certs / "ca.crt").write_bytes(certificates.ca.read_bytes())
+        (certs / "client.cert").write_text("no certificate")
+        mend = "hint: mend what is named above, then run the command again\n"
+        self.fail(3, f"error: $S/certs.d/{server.address}/client.cert is a client certificate, but $S/certs.d/{server.address}/client.key "
+                  f"is missing\n{mend}", *tags)
+        (certs / "client.cert").unlink()
+        (certs / "hosts.toml").write_text('\nca = "missing.pem"\n')
+        self.fail(3, f"error: $S/certs.d/{server.address}/hosts.toml:2: $S/certs.d/{server.address}/missing.pem does not exist\n{mend}", *tags)
+        (certs / "hosts.toml").write_text('[host."ftp://mirror.example"]\n')
+        self.fail(3, f"error: $S/certs.d/{server.address}/hosts.toml:1: 'ftp://mirror.example' is not a URL of a registry\n{mend}", *tags)
+
+    def test_proxies(self):
+        """Through a proxy, around it, and what is said when it is not there or refuses."""
+        certificates = Certificates(self.scratch / "ca")
+        server = self.registry(certificates=certificates)
+        (self.certs_of("registry.example") / "ca.crt").write_bytes(certificates.ca.read_bytes())
+        words = ("--certs-dir", self.certs)
+        layout = make_layouts(self.scratch / "images")["image"][0]
+        proxy = self.proxy({"registry.example:443": server.port}, credentials="user:secret")
+        env = {"https_proxy": f"http://user:secret@{proxy.address}"}
+        self.succeed("push", f"oci:{layout}", "registry.example/app:1", *words, **env)
+        self.succeed("copy", "docker://registry.example/app:1", f"oci:{self.scratch}/copy:1", *words, **env)
+        self.assertEqual(set(proxy.asked), {"registry.example:443"})
+        asked = len(proxy.asked)
+        tags = ("tags", "registry.example/app", *words)
+        get = "error: GET https://registry.example/v2/app/tags/list: "
+        self.fail(5, f"{get}Could not resolve host: registry.example\nhint: check the name, the network and the proxy settings\n",
+                  *tags, **env, no_proxy="a.example,.example")
+        self.assertEqual(len(proxy.asked), asked)
+        settings = "check the proxy settings (https_proxy, http_proxy, no_proxy)\n"
+        self.fail(8, f"{get}the proxy http://{proxy.address} answers 407\nhint: the proxy wants credentials: "
+                  "https_proxy=http://USER:PASSWORD@PROXY:PORT\n", *tags, https_proxy=f"http://{proxy.address}")
+        refusing = self.proxy({}, status=403)
+        self.fail(8, f"{get}the proxy http://{refusing.address} answers 403\nhint: {settings}", *tags,
+                  https_proxy=f"http://{USER}:{WRONG.replace(' ', '')}@{refusing.address}")
+        self.fail(5, f"{get}Failed to connect to 127.0.0.1 port 1 after 0 ms: Couldn't connect to server\n"
+                  f"hint: the way leads over the proxy http://127.0.0.1:1; {settings}", *tags, https_proxy="http://127.0.0.1:1")
+
+    def test_redirects(self):
+        """Another host gets no credentials, and a public server cannot send us into a private network."""
+        certificates = Certificates(self.scratch / "ca")
+        document = b'{"schemaVersion": 2}'
+        other = self.serve(lambda request: (200, {"Content-Type": DOCUMENTS[0]}, document), certificates=certificates)
+        target = [""]
+
+        def answer(request):
+            if "Authorization" not in request.headers:
+                return 401, {"WWW-Authenticate": 'Basic realm="test"'}, b""
+            return 307, {"Location": target[0]}, b""
+
+        origin = self.serve(answer, certificates=certificates)
+        for host in "registry.example", "other.example":
+            (self.certs_of(host) / "ca.crt").write_bytes(certificates.ca.read_bytes())
+        proxy = self.proxy({"registry.example:443": origin.port, "other.example:443": other.port})
+        manifest = ("manifest", "registry.example/app:1", "--certs-dir", self.certs, "--creds", f"{USER}:{PASSWORD}")
+        env = {"https_proxy": f"http://{proxy.address}"}
+        target[0] = "https://other.example/elsewhere"
+        # What certs.d says of other.example counts for the registry of that name, not for where another one sends us.
+        everywhere = {**env, "SSL_CERT_FILE": str(certificates.ca)}
+        self.assertEqual(self.succeed(*manifest, **everywhere).stdout.encode(), document)
+        self.assertEqual([(method, path) for method, path, _ in other.requests], [("GET", "/elsewhere")])
+        self.assertNotIn("Authorization", other.requests[0][2])
+        for place, why in [
+            ("https://10.0.0.1/x?token=secret", "a private address"),
+            ("https://127.0.0.1/x", "a private address"),
+            ("https://[fd00::1]/x", "a private address"),
+            ("http://other.example/x", "which is not encrypted"),
+        ]:
+            target[0] = place
+            with self.subTest(place):
+                self.fail(8, f"error: https://registry.example/v2/app/manifests/1 redirects to {place.split('?')[0]}, {why}; it was not followed\n"
+                          "hint: run it as a user who may do this, or check the credentials\n", *manifest, **env)
+
+    def test_registries_that_refuse(self):
+        slow_down = b'{"errors":[{"code":"TOOMANYREQUESTS","message":"slow down"}]}'
+        for status, headers, body, code, said, hint in [
+            (503, {}, b"down", 5, "503", "the registry has a problem; try again later"),
+            (429, {}, slow_down, 5, "429 TOOMANYREQUESTS: slow down",
+             "the registry limits how much may be asked of it; log in, use a mirror, or try again later"),
+            (429, {"Retry-After": "3600"}, slow_down, 5, "429 TOOMANYREQUESTS: slow down",
+             "the registry limits how much may be asked of it; log in, use a mirror, or try again later"),
+            (404, {}, b"<html>", 9, "404", "the registry has no repository app, or hides it"),
+        ]:
+            with self.subTest(said, **headers):
+                server = self.serve(lambda request, answer=(status, headers, body): answer)
+                self.fail(code, f"error: GET http://{server.address}/v2/app/tags/list: {said}\nhint: {hint}\n", "tags", f"{server.address}/app")
+                self.assertEqual(len(server.requests), 6 if status != 404 and not headers else 1)
+        page = self.serve(lambda request: (200, {"Content-Type": "text/html"}, b"<html>please log in"))
+        self.fail(10, f"error: GET http://{page.address}/v2/app/manifests/latest: the answer is no manifest\n"
+                  f"  while pulling {page.address}/app:latest\n"
+                  "hint: this may be no registry, or a proxy or a page for logging in answers in its place\n", "pull", f"{page.address}/app")
+
+    def test_disks(self):
+        """A disk that is full, or can only be read; afterwards what is there is valid, and the rest is fetched."""
+        layout = self.scratch / "large"
+        image, layer = make_large_layout(layout, 64 << 20)
+        server = self.registry()
+        name = f"{server.address}/app:1"
+        self.succeed("push", f"oci:{layout}", name)
+        disk = self.scratch / "disk"
+        disk.mkdir()
+        run("mount", "-t", "tmpfs", "-o", "size=30m", "tmpfs", disk)
+        self.addCleanup(run, "umount", "-l", disk, check=False)
+        store = disk / "store"
+        space = "hint: free space (or inodes) on that file system, run 'dash-build gc', or set DASH_BUILD_HOME to another disk\n"
+        self.fail(7, f"error: cannot write $S/disk/store/layout/blobs/sha256/{layer[7:]}.part: No space left on device\n"
+                  f"  while pulling {name}\n{space}", "pull", name, store=store)
+        self.assertEqual(self.dash("validate", store=store).stdout, "valid\n")
+        run("mount", "-o", "remount,size=100m", disk)
+        result = self.dash("pull", name, store=store).stdout
+        self.assertIn("1 blobs fetched", result)
+        self.assertEqual(self.dash("validate", store=store).stdout, "valid\n")
+
+        run("sh", "-c", f"head -c 200M /dev/zero > {disk}/fill", check=False)
+        result = self.dash("copy", f"docker://{name}", f"oci:{disk}/copy:1", check=False, store=store)
+        self.assertEqual(result.returncode, 7, result.stderr)
+        (disk / "fill").unlink()
+        run("mount", "-o", "remount,size=200m", disk)
+        self.succeed("copy", f"docker://{name}", f"oci:{disk}/copy:1")  # what the failure left is no obstacle
+
+        run("mount", "-o", "remount,ro", disk)
+        only = "hint: this file system can only be read; use a directory elsewhere, as the store with DASH_BUILD_HOME\n"
+        self.fail(8, f"error: cannot make the directory $S/disk/none: Read-only file system\n  while opening the store $S/disk/none\n{only}",
+                  "pull", name, store=disk / "none")
+        # A push needs no place for its notes.
+        self.dash("push", f"oci:{layout}", f"{server.address}/other:1", store=disk / "none")
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
