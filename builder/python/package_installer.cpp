@@ -16,7 +16,7 @@
 namespace dash::builder {
 namespace {
 
-// Part of keys: changes when the same wheel would give another layer.
+// Part of keys: changes when the same wheel would give another layer or other facts.
 constexpr const char* kRecipe = "package 1";
 constexpr const char* kPurpose = "downloading and installing the packages";
 
