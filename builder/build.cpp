@@ -2,6 +2,7 @@
 
 #include "base/error.hpp"
 #include "base/text.hpp"
+#include "builder/layer_annotations.hpp"
 #include "builder/steps/app_image.hpp"
 #include "builder/steps/steps.hpp"
 
@@ -11,8 +12,6 @@
 namespace dash::builder {
 
 namespace {
-
-constexpr const char* kStepAnnotation = "io.dash-build.step";
 
 // Decides steps one after the other, each against the state that those before it leave.
 class Decider {
@@ -110,9 +109,12 @@ oci::Descriptor store_app_image(const Workbench& bench, const BuildRequest& requ
   for (const auto& part : state.parts) {
     for (auto layer : part.layers) {
       layer.blob.annotations[kStepAnnotation] = part.step;
-      layers.push_back(std::move(layer));
+      const auto packages = layer.blob.annotations.find(kPackagesAnnotation);
+      const std::string content =
+          packages == layer.blob.annotations.end() ? "" : concat(": ", packages->second);
       if (part.step != kBaseStep)
-        config.history.push_back({config.created, concat("dash-build ", part.step), "", false});
+        config.history.push_back({config.created, concat("dash-build ", part.step, content), "", false});
+      layers.push_back(std::move(layer));
     }
   }
   return bench.store.layout().store_image(config, layers, annotations);

@@ -30,7 +30,9 @@ struct BuildRequest {
   std::string nltk_index;  // URL of an index to use for nltk.txt; empty: NLTK's own
   fs::path uv_program;     // a uv of the host's to use instead of the pinned one; empty: the pinned one
   IndexStrategy index_strategy = IndexStrategy::first_index;
-  PythonRequest::PycFiles pyc_files = PythonRequest::PycFiles::compile;
+  PycFiles pyc_files = PycFiles::compile;
+  // How many layers the packages of one step may take.
+  std::size_t package_layers = LayerLimits().layers;
 };
 
 struct PlannedStep {

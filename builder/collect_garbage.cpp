@@ -31,6 +31,21 @@ std::set<std::string> diff_ids_in_use(const oci::ImageLayout& layout) {
   return out;
 }
 
+// Records of layers that went, and what is known of packages that are in no layer any more.
+std::uint64_t remove_package_records(Store& store) {
+  std::set<std::string> used;
+  std::uint64_t removed = StepRecords(store, kLayerRecords).remove_incomplete([&](const StepRecord& record) {
+    for (const auto& leaf : record.leaves) used.insert(leaf.value);
+  });
+  boost::system::error_code absent;
+  for (fs::directory_iterator file(store.records() / "packages", absent), end; file != end; ++file) {
+    if (used.contains(file->path().stem().string())) continue;
+    remove_tree(file->path());
+    ++removed;
+  }
+  return removed;
+}
+
 }  // namespace
 
 std::optional<GarbageStats> collect_garbage(Store& store, std::stop_token stop) {
@@ -48,6 +63,7 @@ std::optional<GarbageStats> collect_garbage(Store& store, std::stop_token stop) 
     ++out.removed;
   }
   out.removed += StepRecords(store).remove_incomplete();
+  out.removed += remove_package_records(store);
   return out;
 }
 

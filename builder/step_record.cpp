@@ -24,11 +24,13 @@ Json to_json(const StepRecord& record) {
   for (const auto& leaf : record.leaves)
     out["leaves"].push_back({{"name", leaf.name}, {"value", leaf.value}});
   out["layers"] = Json::array();
-  for (const auto& layer : record.layers)
+  for (const auto& layer : record.layers) {
     out["layers"].push_back({{"mediaType", layer.blob.media_type},
                              {"digest", layer.blob.digest.to_string()},
                              {"size", layer.blob.size},
                              {"diffId", layer.diff_id.to_string()}});
+    if (!layer.blob.annotations.empty()) out["layers"].back()["annotations"] = layer.blob.annotations;
+  }
   out["facts"] = Json::object();
   for (const auto& [name, value] : record.facts) out["facts"][name] = value;
   return out;
@@ -41,12 +43,11 @@ StepRecord from_json(const Json& json) {
   for (const auto& leaf : json.at("leaves"))
     out.leaves.push_back({leaf.at("name").get<std::string>(), leaf.at("value").get<std::string>()});
   for (const auto& layer : json.at("layers"))
-    out.layers.push_back({{layer.at("mediaType").get<std::string>(),
-                           oci::Digest::parse(layer.at("digest").get<std::string>()),
-                           layer.at("size").get<std::uint64_t>(),
-                           {},
-                           std::nullopt},
-                          oci::DiffId::parse(layer.at("diffId").get<std::string>())});
+    out.layers.push_back(
+        {{layer.at("mediaType").get<std::string>(), oci::Digest::parse(layer.at("digest").get<std::string>()),
+          layer.at("size").get<std::uint64_t>(), layer.value("annotations", oci::Annotations()),
+          std::nullopt},
+         oci::DiffId::parse(layer.at("diffId").get<std::string>())});
   for (const auto& fact : json.at("facts").items()) out.facts[fact.key()] = fact.value().get<std::string>();
   return out;
 }
@@ -58,7 +59,7 @@ StepKey variant_key(const StepKey& key, std::string_view variant) {
 }  // namespace
 
 fs::path StepRecords::record_path(std::string_view key_hex) const {
-  return store_.records() / "steps" / concat(key_hex, ".json");
+  return store_.records() / directory_ / concat(key_hex, ".json");
 }
 
 fs::path StepRecords::app_path(std::string_view app, std::string_view step) const {
@@ -106,12 +107,16 @@ void StepRecords::save(const StepKey& key, const StepRecord& record) {
   write_file_atomic(path, text);
 }
 
-std::uint64_t StepRecords::remove_incomplete() {
+std::uint64_t StepRecords::remove_incomplete(const std::function<void(const StepRecord& record)>& kept) {
   std::uint64_t removed = 0;
   boost::system::error_code absent;
-  for (fs::directory_iterator file(store_.records() / "steps", absent), end; file != end; ++file) {
+  for (fs::directory_iterator file(store_.records() / directory_, absent), end; file != end; ++file) {
     const auto key = sha256_from_hex(file->path().stem().string());
-    if (!key || find(StepKey(*key))) continue;
+    if (!key) continue;
+    if (const auto record = find(StepKey(*key))) {
+      if (kept) kept(*record);
+      continue;
+    }
     remove_tree(file->path());
     ++removed;
   }

@@ -6,6 +6,7 @@
 #include "oci/descriptor.hpp"
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -26,11 +27,17 @@ struct StepRecord {
   double seconds = 0;  // how long it took when it ran
 };
 
+// Directories of records: of steps, and of layers that steps made of packages (one layer each, whose leaves
+// are its packages).
+inline constexpr const char* kStepRecords = "steps";
+inline constexpr const char* kLayerRecords = "layers";
+
 // Records in the store, one JSON file per key. Safe to use from several processes: files are replaced
 // atomically.
 class StepRecords {
  public:
-  explicit StepRecords(Store& store) : store_(store) {}
+  explicit StepRecords(Store& store, const char* directory = kStepRecords)
+      : store_(store), directory_(directory) {}
 
   // The record for a key, when every layer it names is in the store. Damaged or outdated files count as
   // absent.
@@ -40,8 +47,9 @@ class StepRecords {
   // Replaces the key's record; those of its other variants stay.
   void save(const StepKey& key, const StepRecord& record);
 
-  // Removes the records whose layers are not all in the store; returns how many.
-  std::uint64_t remove_incomplete();
+  // Removes the records whose layers are not all in the store; returns how many. Calls `kept` with the
+  // others.
+  std::uint64_t remove_incomplete(const std::function<void(const StepRecord& record)>& kept = {});
 
   // Which keys the last build of an app had, by step: what "changed" is measured against.
   std::optional<StepRecord> last(std::string_view app, std::string_view step) const;
@@ -52,6 +60,7 @@ class StepRecords {
   fs::path app_path(std::string_view app, std::string_view step) const;
   std::optional<StepRecord> load(const fs::path& file) const;
   Store& store_;
+  std::string directory_;
 };
 
 }  // namespace dash::builder

@@ -35,6 +35,7 @@ void add_app(SettingOptions& settings, CLI::App& command, AppOptions& options) {
       ->allow_extra_args(false);
   settings.add(command, "index_strategy", options.index_strategy);
   settings.add(command, "compile_bytecode", options.compile_bytecode);
+  settings.add(command, "package_layers", options.package_layers);
   settings.add(command, "python_runtimes", options.python_runtimes);
   settings.add(command, "nltk_index", options.nltk_index);
   settings.add(command, "uv", options.uv);
@@ -240,6 +241,7 @@ class CommandLine {
     settings_.add(command, "compression", unused_.app.compression);
     settings_.add(command, "index_strategy", unused_.app.index_strategy);
     settings_.add(command, "compile_bytecode", unused_.app.compile_bytecode);
+    settings_.add(command, "package_layers", unused_.app.package_layers);
     settings_.add(command, "python_runtimes", unused_.app.python_runtimes);
     settings_.add(command, "nltk_index", unused_.app.nltk_index);
     settings_.add(command, "uv", unused_.app.uv);

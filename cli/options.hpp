@@ -31,6 +31,7 @@ struct AppOptions {
   bool offline = false;
   bool no_cache = false;
   bool compile_bytecode = true;
+  unsigned package_layers = 0;  // 0: the default
   builder::IndexStrategy index_strategy = builder::IndexStrategy::first_index;
   std::vector<std::string> environment;  // "NAME=value"
   std::vector<std::string> secrets;      // "id=ID,src=FILE", "id=ID,env=NAME"; `build` only

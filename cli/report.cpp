@@ -2,6 +2,7 @@
 
 #include "base/file.hpp"
 #include "base/text.hpp"
+#include "builder/layer_annotations.hpp"
 #include "cli/event_text.hpp"
 
 #include <array>
@@ -15,6 +16,9 @@ namespace dash::cli {
 namespace {
 
 using Json = nlohmann::ordered_json;
+
+// A step with more layers has one line for all.
+constexpr std::size_t kMostLines = 4;
 
 std::string time_of(const builder::StepReport& step) {
   if (step.plan.decision == Decision::reuse || step.plan.decision == Decision::skip) return "-";
@@ -35,6 +39,12 @@ void print_report(std::ostream& out, const builder::BuildRequest& request,
   for (const auto& step : report.steps) {
     out << pad(step.plan.step, 16) << ' ' << pad(std::string(to_string(step.plan.decision)), 6) << ' '
         << pad(time_of(step), 8) << ' ' << step.plan.reason << '\n';
+    if (step.layers.size() > kMostLines) {
+      std::uint64_t bytes = 0;
+      for (const auto& layer : step.layers) bytes += layer.blob.size;
+      out << pad("", 17) << step.layers.size() << " layers, " << human_size(bytes) << '\n';
+      continue;
+    }
     for (const auto& layer : step.layers)
       out << pad("", 17) << layer.blob.digest.to_string() << ' ' << human_size(layer.blob.size) << '\n';
   }
@@ -51,12 +61,15 @@ void write_metadata(const fs::path& file, const builder::BuildRequest& request,
   out["layers"] = Json::array();
   out["steps"] = Json::array();
   for (const auto& step : report.steps) {
-    for (const auto& layer : step.layers)
+    for (const auto& layer : step.layers) {
       out["layers"].push_back({{"step", step.plan.step},
                                {"digest", layer.blob.digest.to_string()},
                                {"diffId", layer.diff_id.to_string()},
                                {"size", layer.blob.size},
                                {"mediaType", layer.blob.media_type}});
+      const auto packages = layer.blob.annotations.find(builder::kPackagesAnnotation);
+      if (packages != layer.blob.annotations.end()) out["layers"].back()["packages"] = packages->second;
+    }
     out["steps"].push_back({{"name", step.plan.step},
                             {"decision", to_string(step.plan.decision)},
                             {"reason", step.plan.reason},

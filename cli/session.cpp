@@ -13,6 +13,8 @@ namespace dash::cli {
 
 namespace {
 
+constexpr unsigned kMostPackageLayers = 100;
+
 // registry/ downloads; builder/ only knows its port.
 class HttpPackageFetcher : public builder::PackageFetcher {
  public:
@@ -111,7 +113,12 @@ builder::BuildRequest make_request(const AppOptions& app) {
   out.uv_program = app.uv;
   out.nltk_index = app.nltk_index;
   out.index_strategy = app.index_strategy;
-  if (!app.compile_bytecode) out.pyc_files = builder::PythonRequest::PycFiles::omit;
+  if (!app.compile_bytecode) out.pyc_files = builder::PycFiles::omit;
+  if (app.package_layers > kMostPackageLayers)
+    throw Error(ErrorCode::usage,
+                concat("--package-layers is ", app.package_layers, ", more than ", kMostPackageLayers))
+        .with_hint("an image can't have many more: Docker's overlay2 takes 128 layers in all");
+  if (app.package_layers > 0) out.package_layers = app.package_layers;
   return out;
 }
 

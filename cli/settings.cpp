@@ -43,6 +43,8 @@ constexpr std::array kSettings = {
             "Which package index decides when several have a package"},
     Setting{"compile_bytecode", "DASH_BUILD_COMPILE_BYTECODE", "--compile-bytecode", kBoolean, "", "true",
             "Put .pyc files of the Python packages into the image"},
+    Setting{"package_layers", "DASH_BUILD_PACKAGE_LAYERS", "--package-layers", kNumber, "N", "40",
+            "Most layers that the Python packages are spread over; 0 is the default"},
     Setting{"nltk_index", "DASH_BUILD_NLTK_INDEX", "", kText, "URL", "NLTK's own",
             "Index that the packages of nltk.txt come from"},
     Setting{"ca_bundle", "DASH_BUILD_CA_BUNDLE", "", kPath, "FILE", "$SSL_CERT_FILE, else the system's",

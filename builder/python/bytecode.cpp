@@ -7,8 +7,10 @@
 #include <array>
 #include <cerrno>
 #include <climits>
+#include <condition_variable>
 #include <cstring>
 #include <exception>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <stop_token>
@@ -219,10 +221,13 @@ struct BytecodeCompiler::State {
   std::vector<Job> jobs;
   std::vector<bool> answered;
   std::vector<std::unique_ptr<CacheFile>> files;
+  std::map<fs::path, const CacheFile*> files_by_path;
   std::vector<std::shared_ptr<const Wheel>> wheels;  // the jobs' entries are theirs
   JobPipe pipe;
   std::string pending;  // output of the compiler, up to a whole answer
   std::exception_ptr failure;
+  bool ended = false;                // the run is over
+  std::condition_variable progress;  // a file is complete, or the run is over
 
   std::stop_source stop;
   std::thread runner;
@@ -236,6 +241,9 @@ struct BytecodeCompiler::State {
         const std::lock_guard lock(mutex);
         if (!failure) failure = std::current_exception();
       }
+      const std::lock_guard lock(mutex);
+      ended = true;
+      progress.notify_all();
     });
   }
 
@@ -286,7 +294,9 @@ struct BytecodeCompiler::State {
       throw Error(ErrorCode::step_failed, "the byte code compiler gave an answer that makes no sense");
     if (output.size() - kHeaderSize < size) return 0;
     answered[index] = true;
-    jobs[index].file->add(jobs[index].entry->path, as_bytes(output.substr(kHeaderSize, size)));
+    CacheFile& file = *jobs[index].file;
+    file.add(jobs[index].entry->path, as_bytes(output.substr(kHeaderSize, size)));
+    if (file.complete()) progress.notify_all();
     return kHeaderSize + size;
   }
 
@@ -304,6 +314,7 @@ struct BytecodeCompiler::State {
     const std::lock_guard lock(mutex);
     const std::size_t list = files.size();
     files.push_back(std::make_unique<CacheFile>(path, distribution.sources.size()));
+    files_by_path[path] = files.back().get();
     if (distribution.sources.empty()) return files.back()->finish();
     const Json content = {{"wheel", inside.string()}, {"first", jobs.size()}, {"jobs", std::move(requests)}};
     write_file(lists.path() / concat(list, ".json"), content.dump());
@@ -317,16 +328,29 @@ struct BytecodeCompiler::State {
     if (!runner.joinable()) start();
   }
 
+  void close() {
+    const std::lock_guard lock(mutex);
+    pipe.close();
+    if (!jobs.empty()) bench.log(step, concat("Compiling ", jobs.size(), " Python modules"));
+  }
+
+  void wait_for(const fs::path& path) {
+    std::unique_lock lock(mutex);
+    const auto file = files_by_path.find(path);
+    if (file == files_by_path.end()) return;  // it was in the store
+    progress.wait(lock, [&] { return failure || ended || file->second->complete(); });
+    if (failure) std::rethrow_exception(failure);
+    if (!file->second->complete()) throw incomplete();
+  }
+
   void finish() {
-    {
-      const std::lock_guard lock(mutex);
-      pipe.close();
-      if (!jobs.empty()) bench.log(step, concat("Compiling ", jobs.size(), " Python modules"));
-    }
     if (runner.joinable()) runner.join();
     if (failure) std::rethrow_exception(failure);
-    if (!std::ranges::all_of(files, [](const auto& file) { return file->complete(); }))
-      throw Error(ErrorCode::step_failed, "the byte code compiler left modules out");
+    if (!std::ranges::all_of(files, [](const auto& file) { return file->complete(); })) throw incomplete();
+  }
+
+  static Error incomplete() {
+    return Error(ErrorCode::step_failed, "the byte code compiler left modules out");
   }
 };
 
@@ -345,12 +369,18 @@ void BytecodeCompiler::add(const InstalledDistribution& distribution) {
   state_->add(distribution);
 }
 
-std::vector<Bytecode> BytecodeCompiler::finish(const std::vector<InstalledDistribution>& distributions) {
+void BytecodeCompiler::close() {
+  state_->close();
+}
+
+Bytecode BytecodeCompiler::get(const InstalledDistribution& distribution) {
+  const fs::path path = cache_path(state_->bench.store, state_->scheme, distribution.wheel_sha256);
+  state_->wait_for(path);
+  return Bytecode(path);
+}
+
+void BytecodeCompiler::finish() {
   state_->finish();
-  std::vector<Bytecode> out;
-  for (const InstalledDistribution& distribution : distributions)
-    out.emplace_back(cache_path(state_->bench.store, state_->scheme, distribution.wheel_sha256));
-  return out;
 }
 
 Bytecode::Bytecode(const fs::path& path) {

@@ -14,6 +14,9 @@
 
 namespace dash::builder {
 
+// Whether .pyc files are made.
+enum class PycFiles { compile, omit };
+
 // The .pyc files of one wheel: a file in the store, mapped into memory. Copies share the mapping.
 // Thread-safe.
 class Bytecode {
@@ -44,9 +47,15 @@ class BytecodeCompiler {
   // Queues the distribution's modules and returns; its wheel must be in its place in the store. Thread-safe.
   void add(const InstalledDistribution& distribution);
 
-  // Waits until everything is compiled; call once, when nothing more is added. Returns the Bytecode of each
-  // of the distributions, which must have been added. What went wrong since the start is thrown here.
-  std::vector<Bytecode> finish(const std::vector<InstalledDistribution>& distributions);
+  // Nothing more is added. Thread-safe; needed before `get` and `finish` can return.
+  void close();
+
+  // The Bytecode of a distribution that was added, as soon as all its modules are compiled. What went wrong
+  // since the start is thrown here. Thread-safe.
+  Bytecode get(const InstalledDistribution& distribution);
+
+  // Waits for the end of the sandbox run; throws what went wrong.
+  void finish();
 
  private:
   struct State;

@@ -7,6 +7,7 @@
 #include "builder/python/direct_url.hpp"
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 namespace dash::builder {
@@ -30,41 +31,78 @@ std::string describe_wheels(const LockedPackage& package) {
                 join({platforms.begin(), platforms.end()}, ", "), ')');
 }
 
-class Collector {
- public:
-  Collector(const Workbench& bench, const BuildContext& context, const WheelReady& ready)
-      : bench_(bench), context_(context), ready_(ready), ranking_(context.interpreter) {}
+}  // namespace
 
-  void collect(const Lock& lock) {
+class WheelCollector::State {
+ public:
+  State(const Workbench& bench, const Lock& lock, const BuildContext& context)
+      : bench_(bench), context_(context) {
+    const TagRanking ranking(context.interpreter);
+    for (const LockedPackage& package : lock.packages) {
+      Item item{&package, nullptr};
+      if (package.archive)
+        item.file = &*package.archive;
+      else if (!package.directory && !package.vcs)
+        item.file = &choose_file(package, ranking, context_.interpreter);
+      if (item.file != nullptr) context_.pins.check_known(package, *item.file);
+      items_.push_back(item);
+    }
+  }
+
+  bool is_wheel(std::size_t index) const { return items_[index].is_wheel(); }
+
+  std::optional<LocalWheel> known(std::size_t index) const {
+    const Item& item = items_[index];
+    if (!item.is_wheel() || !item.file->sha256 ||
+        context_.pins.needs_content(*item.package, *item.file->sha256))
+      return std::nullopt;
+    return LocalWheel{kept_path(*item.file->sha256, item.file->file_name), *item.file->sha256,
+                      direct_url_json(*item.package)};
+  }
+
+  void collect(const std::vector<std::size_t>& indices, const WheelReady& ready) {
     const TempDirectory incoming(bench_.store.packages());
-    incoming_ = incoming.path();
-    for (const LockedPackage& package : lock.packages) choose(package);
-    for (std::size_t i = 0; i < items_.size(); ++i)
-      if (items_[i].state == Item::State::kept) arrive(i);
-    fetch();
-    for (std::size_t i = 0; i < items_.size(); ++i)
-      if (!is_wheel(items_[i])) ready_(i, built_wheel(items_[i]));
+    std::vector<FetchRequest> wanted;
+    std::map<std::size_t, Arrived> arrived;  // what is built later
+    const auto arrive = [&](std::size_t index, const fs::path& path) {
+      Arrived file = settle(items_[index], path);
+      if (items_[index].is_wheel())
+        ready(index, {file.path, file.sha256, direct_url_json(*items_[index].package)});
+      else
+        arrived.insert_or_assign(index, std::move(file));
+    };
+    for (const std::size_t index : indices) {
+      const LockedFile* file = items_[index].file;
+      if (file == nullptr) continue;
+      // Without a hash only the content can tell where the file belongs.
+      const fs::path kept = file->sha256 ? kept_path(*file->sha256, file->file_name) : fs::path();
+      if (!kept.empty() && fs::exists(kept)) {
+        arrive(index, kept);
+        continue;
+      }
+      const fs::path destination = incoming.path() / std::to_string(index);
+      wanted.push_back(request_for(*file, destination));
+      wanted.back().completed = [&arrive, index, destination] { arrive(index, destination); };
+    }
+    fetch(wanted);
+    for (const std::size_t index : indices)
+      if (!items_[index].is_wheel()) {
+        const auto file = arrived.find(index);
+        ready(index, built_wheel(items_[index], file == arrived.end() ? Arrived() : file->second));
+      }
   }
 
  private:
   struct Item {
     const LockedPackage* package;
-    const LockedFile* file = nullptr;  // of an index package or archive
-    fs::path path;                     // where it is, or comes to be
-    Sha256 sha256{};
-    enum class State { kept, wanted } state;
+    const LockedFile* file;  // of an index package or archive
+    bool is_wheel() const { return file != nullptr && file->file_name.ends_with(".whl"); }
   };
-
-  static bool is_wheel(const Item& item) {
-    return item.file != nullptr && item.file->file_name.ends_with(".whl");
-  }
-
-  // The item's file is there.
-  void arrive(std::size_t index) {
-    Item& item = items_[index];
-    settle(item);
-    if (is_wheel(item)) ready_(index, {item.path, item.sha256, direct_url_json(*item.package)});
-  }
+  // A file in its place in the store.
+  struct Arrived {
+    fs::path path;
+    Sha256 sha256{};
+  };
 
   // The lock's paths are those of the sandbox: in the app, or in a directory that is seen under its own name
   // (nothing then).
@@ -89,28 +127,6 @@ class Collector {
 
   fs::path kept_path(const Sha256& sha256, const std::string& file_name) const {
     return bench_.store.packages() / to_hex(sha256) / file_name;
-  }
-
-  void choose(const LockedPackage& package) {
-    Item item{&package, nullptr, {}, {}, Item::State::wanted};
-    if (package.archive)
-      item.file = &*package.archive;
-    else if (!package.directory && !package.vcs)
-      item.file = &choose_file(package, ranking_, context_.interpreter);
-    if (item.file != nullptr) {
-      const LockedFile& file = *item.file;
-      context_.pins.check_known(package, file);
-      if (file.sha256) item.path = kept_path(*file.sha256, file.file_name);
-      // Without a hash only the content can tell where the file belongs.
-      if (item.path.empty() || !fs::exists(item.path)) {
-        item.path = incoming_ / std::to_string(items_.size());
-        wanted_.push_back(request_for(file, item.path));
-        wanted_.back().completed = [this, index = items_.size()] { arrive(index); };
-      } else {
-        item.state = Item::State::kept;
-      }
-    }
-    items_.push_back(std::move(item));
   }
 
   FetchRequest request_for(const LockedFile& file, const fs::path& destination) const {
@@ -154,14 +170,14 @@ class Collector {
     return out;
   }
 
-  void fetch() {
-    if (wanted_.empty()) return;
+  void fetch(const std::vector<FetchRequest>& wanted) const {
+    if (wanted.empty()) return;
     std::uint64_t bytes = 0;
-    for (const FetchRequest& request : wanted_) bytes += request.size.value_or(0);
-    bench_.log(context_.step, concat("Fetching ", wanted_.size(), wanted_.size() == 1 ? " file" : " files",
+    for (const FetchRequest& request : wanted) bytes += request.size.value_or(0);
+    bench_.log(context_.step, concat("Fetching ", wanted.size(), wanted.size() == 1 ? " file" : " files",
                                      bytes > 0 ? concat(" (", human_size(bytes), ')') : ""));
     bench_.fetcher.fetch(
-        wanted_,
+        wanted,
         [this](const FetchRequest& request, std::uint64_t done, std::uint64_t total) {
           bench_.events.emit(BytesMoved{context_.step, request.shown, done, total});
         },
@@ -169,23 +185,24 @@ class Collector {
   }
 
   // Moves what came in to where its hash says. A concurrent build may have put the same file there.
-  void settle(Item& item) const {
+  Arrived settle(const Item& item, const fs::path& path) const {
+    Arrived out;
     if (item.file->sha256) {
-      item.sha256 = *item.file->sha256;
+      out.sha256 = *item.file->sha256;
     } else {
-      FileSource content(item.path);
-      item.sha256 = sha256(content);
+      FileSource content(path);
+      out.sha256 = sha256(content);
     }
-    context_.pins.check_content(*item.package, *item.file, item.sha256, item.path);
-    const fs::path kept = kept_path(item.sha256, item.file->file_name);
-    if (item.path == kept) return;
-    make_directories(kept.parent_path());
-    fs::rename(item.path, kept);
-    sync_directory(kept.parent_path());
-    item.path = kept;
+    context_.pins.check_content(*item.package, *item.file, out.sha256, path);
+    out.path = kept_path(out.sha256, item.file->file_name);
+    if (path == out.path) return out;
+    make_directories(out.path.parent_path());
+    fs::rename(path, out.path);
+    sync_directory(out.path.parent_path());
+    return out;
   }
 
-  LocalWheel built_wheel(const Item& item) const {
+  LocalWheel built_wheel(const Item& item, const Arrived& archive) const {
     const LockedPackage& package = *item.package;
     LocalWheel out;
     out.direct_url = direct_url_json(package);
@@ -201,8 +218,8 @@ class Collector {
       source.subdirectory = package.directory->subdirectory;
     }
     if (item.file != nullptr) {
-      source.archive = item.path;
-      source.sha256 = item.sha256;
+      source.archive = archive.path;
+      source.sha256 = archive.sha256;
       source.subdirectory = item.file->subdirectory;
     }
     out.path = build_wheel(bench_, context_, source);
@@ -214,14 +231,24 @@ class Collector {
 
   const Workbench& bench_;
   const BuildContext& context_;
-  const WheelReady& ready_;
-  TagRanking ranking_;
-  fs::path incoming_;
-  std::vector<Item> items_;
-  std::vector<FetchRequest> wanted_;
+  std::vector<Item> items_;  // as the lock's packages
 };
 
-}  // namespace
+WheelCollector::WheelCollector(const Workbench& bench, const Lock& lock, const BuildContext& context)
+    : state_(std::make_unique<State>(bench, lock, context)) {
+  make_directories(bench.store.packages());
+}
+WheelCollector::~WheelCollector() = default;
+
+std::optional<LocalWheel> WheelCollector::known(std::size_t index) const {
+  return state_->known(index);
+}
+bool WheelCollector::is_built(std::size_t index) const {
+  return !state_->is_wheel(index);
+}
+void WheelCollector::collect(const std::vector<std::size_t>& indices, const WheelReady& ready) {
+  state_->collect(indices, ready);
+}
 
 const LockedFile& choose_file(const LockedPackage& package, const TagRanking& ranking,
                               const Interpreter& interpreter) {
@@ -245,12 +272,6 @@ const LockedFile& choose_file(const LockedPackage& package, const TagRanking& ra
               concat(title(package), " has no wheel for CPython ", interpreter.minor_version(), " on ",
                      interpreter.machine, " and no source distribution; ", describe_wheels(package)))
       .with_hint("Pin a version of it that has one, or use a base image with another Python.");
-}
-
-void collect_wheels(const Workbench& bench, const Lock& lock, const BuildContext& context,
-                    const WheelReady& ready) {
-  make_directories(bench.store.packages());
-  Collector(bench, context, ready).collect(lock);
 }
 
 }  // namespace dash::builder

@@ -8,6 +8,8 @@
 
 #include <cstddef>
 #include <functional>
+#include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -25,10 +27,31 @@ struct LocalWheel {
 // calling one.
 using WheelReady = std::function<void(std::size_t index, LocalWheel wheel)>;
 
-// Gets a wheel for every package of the lock. Files are kept as store.packages()/<sha256>/<file name> and not
-// fetched again. Error(invalid_input) when a package has no wheel for the interpreter and no source.
-void collect_wheels(const Workbench& bench, const Lock& lock, const BuildContext& context,
-                    const WheelReady& ready);
+// Gets the wheels of a lock's packages. Files are kept as store.packages()/<sha256>/<file name> and not
+// fetched again. Not thread-safe.
+class WheelCollector {
+ public:
+  // Chooses a file for each package; all arguments must outlive the object. Error(invalid_input) when a
+  // package has no wheel for the interpreter and no source, Error(corrupt) when its hash is wrong.
+  WheelCollector(const Workbench& bench, const Lock& lock, const BuildContext& context);
+  ~WheelCollector();
+  WheelCollector(const WheelCollector&) = delete;
+  WheelCollector& operator=(const WheelCollector&) = delete;
+
+  // What a package's wheel will be once it is there (or is already), without getting it. Nothing when only
+  // the wheel itself can tell: it is to be built, or its SHA-256 is not in the lock, or a pin names another
+  // kind of hash.
+  std::optional<LocalWheel> known(std::size_t index) const;
+  // Whether it has to be built from source.
+  bool is_built(std::size_t index) const;
+
+  // Gets the wheels of these packages.
+  void collect(const std::vector<std::size_t>& indices, const WheelReady& ready);
+
+ private:
+  class State;
+  std::unique_ptr<State> state_;
+};
 
 // The file of an index package to install: the wheel with the best tag, of those the one with the highest
 // build tag, else the source distribution. Error(invalid_input) that lists what there is.

@@ -6,16 +6,26 @@
 #include "oci/layer_writer.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <deque>
+#include <exception>
 #include <future>
 #include <map>
+#include <optional>
 #include <set>
+#include <stop_token>
+#include <thread>
 
 namespace dash::builder {
 namespace {
 
-// How much inflated content may wait for its turn. One file larger than it waits alone.
+// How much inflated content may wait for its turn, in all layers together. A file larger than a layer's share
+// waits alone.
 constexpr std::uint64_t kWindow = std::uint64_t{64} << 20;
+
+// Layers that are written at once. Each compresses with several threads already; what is gained by more than
+// one is that a small layer's turn, or a wait for byte code, stops nothing.
+constexpr unsigned kMostWriters = 3;
 
 // One entry of the layer, with where its content is.
 struct Item {
@@ -26,24 +36,24 @@ struct Item {
   Bytes mapped;                                  // content in a mapped file
 };
 
+// What is in one layer. Later items replace earlier ones of the same path.
 class ItemSet {
  public:
-  ItemSet(const Workbench& bench, const EnvironmentLayer& contents) : bench_(bench), contents_(contents) {}
+  explicit ItemSet(const InstallScheme& scheme) : scheme_(scheme) {}
 
-  void add_skeleton() {
-    const InstallScheme& scheme = contents_.scheme;
-    const std::string prefix = scheme.prefix.substr(1);
-    const std::string& executable = scheme.interpreter.executable;
+  void add_environment() {
+    const std::string prefix = scheme_.prefix.substr(1);
+    const std::string& executable = scheme_.interpreter.executable;
     const std::string home = executable.substr(0, executable.rfind('/'));
     // What `python -m venv` writes, without the command line that made it.
     add_text(prefix + "/pyvenv.cfg",
              concat("home = ", home, "\ninclude-system-site-packages = false\nversion = ",
-                    scheme.interpreter.version, "\nexecutable = ", executable, '\n'));
+                    scheme_.interpreter.version, "\nexecutable = ", executable, '\n'));
     add_link(prefix + "/bin/python", executable);
     add_link(prefix + "/bin/python3", "python");
-    add_link(concat(prefix, "/bin/python", scheme.interpreter.minor_version()), "python");
+    add_link(concat(prefix, "/bin/python", scheme_.interpreter.minor_version()), "python");
     add_link(prefix + "/lib64", "lib");
-    add_directory(scheme.site_packages().substr(1));
+    directories_.insert(scheme_.site_packages().substr(1));
   }
 
   void add_distribution(const InstalledDistribution& distribution, const Bytecode* bytecode) {
@@ -60,7 +70,6 @@ class ItemSet {
       add(std::move(item));
     }
     std::vector<RecordRow> record = distribution.record;
-    const std::string site_packages = contents_.scheme.site_packages().substr(1) + '/';
     for (const CompileJob& source : distribution.sources) {
       const std::optional<Bytes> pyc =
           bytecode == nullptr ? std::nullopt : bytecode->find(source.source->path);
@@ -85,14 +94,6 @@ class ItemSet {
     for (const auto& [path, item] : items_)
       for (std::size_t slash = path.find('/'); slash != std::string::npos; slash = path.find('/', slash + 1))
         directories.insert(path.substr(0, slash));
-    for (const std::string& directory : directories) {
-      const auto file = items_.find(directory);
-      if (file != items_.end())
-        throw Error(ErrorCode::invalid_input,
-                    concat(owner_of(file->second),
-                           " installs a file where another package needs a directory: /", directory))
-            .with_hint("The two packages cannot be installed together. Remove one from the requirements.");
-    }
     std::vector<Item> out;
     for (auto& [path, item] : items_) out.push_back(std::move(item));
     for (const std::string& directory : directories) {
@@ -106,7 +107,7 @@ class ItemSet {
   }
 
  private:
-  Item make(std::string path, unsigned mode) const {
+  static Item make(std::string path, unsigned mode) {
     Item item;
     item.entry.path = std::move(path);
     item.entry.mode = mode;
@@ -129,35 +130,18 @@ class ItemSet {
     add(std::move(item));
   }
 
-  void add_directory(std::string path) { directories_.insert(std::move(path)); }
-
   void add(Item item) {
-    std::string path = item.entry.path;
-    const auto [there, is_new] = items_.try_emplace(path);
-    if (!is_new && there->second.owner != item.owner && item.mapped.empty() && !is_equal(there->second, item))
-      bench_.warn(contents_.step, concat("/", path, " of ", owner_of(there->second),
-                                         " is replaced by the one of ", owner_of(item)));
-    there->second = std::move(item);
-  }
-
-  // Whether it makes no difference which of two files stays, as far as a checksum tells.
-  static bool is_equal(const Item& a, const Item& b) {
-    return a.packed != nullptr && b.packed != nullptr && a.packed->crc == b.packed->crc &&
-           a.packed->size == b.packed->size && a.entry.mode == b.entry.mode;
-  }
-
-  static std::string owner_of(const Item& item) {
-    return item.owner == nullptr ? "the environment" : concat(item.owner->name, ' ', item.owner->version);
+    Item& place = items_[item.entry.path];
+    place = std::move(item);
   }
 
   std::string relative_to_site_packages(const std::string& path) const {
-    const std::string site_packages = contents_.scheme.site_packages().substr(1) + '/';
+    const std::string site_packages = scheme_.site_packages().substr(1) + '/';
     if (path.starts_with(site_packages)) return path.substr(site_packages.size());
-    return "../../.." + path.substr(contents_.scheme.prefix.size() - 1);
+    return "../../.." + path.substr(scheme_.prefix.size() - 1);
   }
 
-  const Workbench& bench_;
-  const EnvironmentLayer& contents_;
+  const InstallScheme& scheme_;
   std::map<std::string, Item> items_;
   std::set<std::string> directories_;
 };
@@ -165,7 +149,8 @@ class ItemSet {
 // Inflates the items' content in order, ahead of the reader, on the pool.
 class ReadAhead {
  public:
-  ReadAhead(ThreadPool& pool, const std::vector<Item>& items) : pool_(pool), items_(items) {}
+  ReadAhead(ThreadPool& pool, const std::vector<Item>& items, std::uint64_t window)
+      : pool_(pool), items_(items), window_(window) {}
   // The tasks refer to the items.
   ~ReadAhead() {
     for (Slot& slot : slots_) slot.content.wait();
@@ -192,7 +177,7 @@ class ReadAhead {
     for (; next_ < items_.size(); ++next_) {
       const Item& item = items_[next_];
       if (item.packed == nullptr) continue;
-      if (!slots_.empty() && waiting_ + item.entry.size > kWindow) return;
+      if (!slots_.empty() && waiting_ + item.entry.size > window_) return;
       waiting_ += item.entry.size;
       slots_.push_back(
           {pool_.submit([&item] { return item.owner->wheel->read(*item.packed); }), item.entry.size});
@@ -201,25 +186,18 @@ class ReadAhead {
 
   ThreadPool& pool_;
   const std::vector<Item>& items_;
+  std::uint64_t window_;
   std::size_t next_ = 0;
   std::deque<Slot> slots_;
   std::uint64_t waiting_ = 0;
 };
 
-}  // namespace
-
-oci::Layer write_environment_layer(const Workbench& bench, const EnvironmentLayer& contents) {
-  ItemSet set(bench, contents);
-  if (contents.skeleton == EnvironmentLayer::Skeleton::yes) set.add_skeleton();
-  for (std::size_t i = 0; i < contents.distributions.size(); ++i)
-    set.add_distribution(contents.distributions[i],
-                         contents.bytecode.empty() ? nullptr : &contents.bytecode[i]);
-  const std::vector<Item> items = set.finish();
-
+oci::Layer write_layer(const Workbench& bench, const std::vector<Item>& items, std::uint64_t window,
+                       const std::stop_token& abandoned = {}) {
   oci::LayerWriter writer(bench.layer_settings());
-  ReadAhead content(bench.pool, items);
+  ReadAhead content(bench.pool, items, window);
   for (const Item& item : items) {
-    if (bench.stop.stop_requested())
+    if (bench.stop.stop_requested() || abandoned.stop_requested())
       throw Error(ErrorCode::canceled, "stopped while writing Python packages");
     if (item.packed != nullptr)
       writer.add(item.entry, as_bytes(content.next()));
@@ -229,6 +207,79 @@ oci::Layer write_environment_layer(const Workbench& bench, const EnvironmentLaye
       writer.add(item.entry, as_bytes(item.text));
   }
   return writer.finish();
+}
+
+// Writes groups on threads of its own: a layer must not be written inside a task of the pool.
+class GroupWriter {
+ public:
+  GroupWriter(const Workbench& bench, const InstallScheme& scheme, const std::vector<PackageGroup>& groups,
+              const BytecodeSource& bytecode, const LayerWritten& written)
+      : bench_(bench), scheme_(scheme), groups_(groups), bytecode_(bytecode), written_(written) {}
+
+  void write() {
+    const std::size_t count = std::min<std::size_t>({groups_.size(), kMostWriters, bench_.pool.threads()});
+    window_ = kWindow / std::max<std::size_t>(count, 1);
+    {
+      std::vector<std::jthread> threads;
+      for (std::size_t i = 0; i < count; ++i) threads.emplace_back([this] { work(); });
+    }
+    if (failure_) std::rethrow_exception(failure_);
+  }
+
+ private:
+  void work() noexcept {
+    for (std::size_t i = next_++; i < groups_.size() && !failed_.stop_requested(); i = next_++) {
+      try {
+        written_(i, write(groups_[i]));
+      } catch (...) {
+        // Of the first: the others stop because of it.
+        if (failed_.request_stop()) failure_ = std::current_exception();
+      }
+    }
+  }
+
+  oci::Layer write(const PackageGroup& group) const {
+    ItemSet set(scheme_);
+    std::deque<Bytecode> bytecode;  // mapped as long as the items
+    for (const InstalledDistribution* distribution : group) {
+      if (bytecode_) bytecode.push_back(bytecode_(*distribution));
+      set.add_distribution(*distribution, bytecode_ ? &bytecode.back() : nullptr);
+    }
+    return write_layer(bench_, set.finish(), window_, failed_.get_token());
+  }
+
+  const Workbench& bench_;
+  const InstallScheme& scheme_;
+  const std::vector<PackageGroup>& groups_;
+  const BytecodeSource& bytecode_;
+  const LayerWritten& written_;
+  std::uint64_t window_ = 0;
+  std::atomic<std::size_t> next_ = 0;
+  std::stop_source failed_;
+  std::exception_ptr failure_;  // written once, read after the threads
+};
+
+}  // namespace
+
+std::vector<std::string> environment_files(const InstallScheme& scheme) {
+  ItemSet set(scheme);
+  set.add_environment();
+  std::vector<std::string> out;
+  for (const Item& item : set.finish())
+    if (item.entry.type != EntryType::directory) out.push_back(item.entry.path);
+  return out;
+}
+
+oci::Layer write_environment_layer(const Workbench& bench, const InstallScheme& scheme) {
+  ItemSet set(scheme);
+  set.add_environment();
+  return write_layer(bench, set.finish(), kWindow);
+}
+
+void write_package_layers(const Workbench& bench, const InstallScheme& scheme,
+                          const std::vector<PackageGroup>& groups, const BytecodeSource& bytecode,
+                          const LayerWritten& written) {
+  GroupWriter(bench, scheme, groups, bytecode, written).write();
 }
 
 }  // namespace dash::builder

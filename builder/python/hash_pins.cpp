@@ -163,10 +163,15 @@ void HashPins::check_known(const LockedPackage& package, const LockedFile& file)
     throw mismatch(pins->place, file, pins->hashes, concat("sha256:", to_hex(*file.sha256)));
 }
 
+bool HashPins::needs_content(const LockedPackage& package, const Sha256& sha256) const {
+  const auto* pins = find(package);
+  return pins != nullptr && pins->restricted && !names(pins->hashes, "sha256", to_hex(sha256));
+}
+
 void HashPins::check_content(const LockedPackage& package, const LockedFile& file, const Sha256& sha256,
                              const fs::path& path) const {
+  if (!needs_content(package, sha256)) return;
   const auto* pins = find(package);
-  if (pins == nullptr || !pins->restricted || names(pins->hashes, "sha256", to_hex(sha256))) return;
   std::string got = concat("sha256:", to_hex(sha256));
   for (const auto* algorithm : {"sha512", "sha384"}) {
     const bool asked =

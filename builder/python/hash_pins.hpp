@@ -29,7 +29,9 @@ class HashPins {
 
   // Error(corrupt) when the hash that an index or a previous download knows for a file is certainly wrong.
   void check_known(const LockedPackage& package, const LockedFile& file) const;
-  // The same of the file itself.
+  // Whether only the file itself can show that a file with this SHA-256 is allowed.
+  bool needs_content(const LockedPackage& package, const Sha256& sha256) const;
+  // Error(corrupt) when the file itself is none of those that are allowed.
   void check_content(const LockedPackage& package, const LockedFile& file, const Sha256& sha256,
                      const fs::path& path) const;
 

@@ -10,17 +10,16 @@
 
 namespace dash::builder {
 
-std::vector<std::size_t> install_order(const std::vector<InstalledDistribution>& distributions) {
-  // Last name first; each with what it requires among the distributions that are not in the order yet.
+std::vector<std::size_t> install_order(const std::vector<PackageFacts>& packages) {
+  // Last name first; each with what it requires among the packages that are not in the order yet.
   struct Node {
     std::size_t index = 0;
     std::set<std::string> requires_names;
   };
   std::map<std::string, Node, std::greater<>> left;
-  for (std::size_t i = 0; i < distributions.size(); ++i)
-    left[normal_package_name(distributions[i].name)].index = i;
+  for (std::size_t i = 0; i < packages.size(); ++i) left[normal_package_name(packages[i].name)].index = i;
   for (auto& [name, node] : left)
-    for (const std::string& dependency : distributions[node.index].wheel->dependencies())
+    for (const std::string& dependency : packages[node.index].dependencies)
       if (dependency != name && left.contains(dependency)) node.requires_names.insert(dependency);
 
   std::vector<std::size_t> order;

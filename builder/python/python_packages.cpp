@@ -2,17 +2,10 @@
 
 #include "base/error.hpp"
 #include "base/text.hpp"
-#include "builder/disk_space.hpp"
-#include "builder/package_name.hpp"
-#include "builder/python/bytecode.hpp"
 #include "builder/python/collect_wheels.hpp"
-#include "builder/python/environment_layer.hpp"
-#include "builder/python/install.hpp"
-#include "builder/python/install_order.hpp"
 #include "builder/python/probe.hpp"
 
 #include <algorithm>
-#include <future>
 
 namespace dash::builder {
 namespace {
@@ -58,68 +51,6 @@ HashPins hash_pins(const RequirementsFiles& requirements, const UvSettings& sett
   return {lines, requirements.hashes_place.empty() ? settings.hashes_place : requirements.hashes_place};
 }
 
-// Plans the installation of wheels as they come, and has their modules compiled meanwhile.
-class Installation {
- public:
-  Installation(const Workbench& bench, const InstallScheme& scheme,
-               const std::vector<RequestedPackage>& requested, std::optional<BytecodeCompiler>& compiler,
-               std::size_t count)
-      : bench_(bench), scheme_(scheme), requested_(requested), compiler_(compiler), planned_(count) {}
-  // The tasks refer to the object.
-  ~Installation() {
-    for (auto& plan : planned_)
-      if (plan.valid()) plan.wait();
-  }
-  Installation(const Installation&) = delete;
-  Installation& operator=(const Installation&) = delete;
-
-  void add(std::size_t index, LocalWheel wheel) {
-    planned_[index] = bench_.pool.submit([this, wheel = std::move(wheel)] {
-      auto distribution = plan(wheel);
-      if (compiler_) compiler_->add(distribution);
-      return distribution;
-    });
-  }
-
-  // All distributions, in the order of installation.
-  std::vector<InstalledDistribution> finish() {
-    std::vector<InstalledDistribution> planned;
-    for (auto& plan : planned_) planned.push_back(plan.get());
-    std::vector<InstalledDistribution> out;
-    for (const std::size_t i : install_order(planned)) out.push_back(std::move(planned[i]));
-    return out;
-  }
-
- private:
-  InstalledDistribution plan(const LocalWheel& local) const {
-    auto wheel = std::make_shared<const Wheel>(local.path);
-    InstallOptions options{scheme_, InstallOptions::Requested::no, local.direct_url};
-    if (!local.direct_url.empty() ||
-        std::ranges::binary_search(requested_, normal_package_name(wheel->name()), {},
-                                   &RequestedPackage::name))
-      options.requested = InstallOptions::Requested::yes;
-    return plan_installation(std::move(wheel), local.sha256, options);
-  }
-
-  const Workbench& bench_;
-  const InstallScheme& scheme_;
-  const std::vector<RequestedPackage>& requested_;
-  std::optional<BytecodeCompiler>& compiler_;
-  std::vector<std::future<InstalledDistribution>> planned_;
-};
-
-// Each package is kept as it is downloaded, and again in the layer. Sizes that are not known count nothing.
-DiskSpace space_for(const Lock& lock) {
-  DiskSpace out{0, 2 * lock.packages.size()};
-  for (const LockedPackage& package : lock.packages) {
-    std::uint64_t smallest = 0;
-    for (const LockedFile& wheel : package.wheels)
-      if (smallest == 0 || wheel.size.value_or(smallest) < smallest) smallest = wheel.size.value_or(0);
-    out.bytes += 2 * smallest;
-  }
-  return out;
-}
-
 }  // namespace
 
 PythonLayerResult install_python_packages(const Workbench& bench, const PythonRequest& request) {
@@ -146,31 +77,22 @@ PythonLayerResult install_python_packages(const Workbench& bench, const PythonRe
   result.lock = resolve_requirements(bench, request, context);
   const bool pip_asked = std::ranges::binary_search(requested, kPip, {}, &RequestedPackage::name);
   context.pins.apply(result.lock, pip_asked ? "" : kPip);
-  require_space(bench.store.home(), space_for(result.lock), "downloading and installing the packages");
 
-  const InstallScheme scheme{kPythonPrefix, context.interpreter};
-  std::optional<BytecodeCompiler> compiler;
-  if (request.pyc_files == PythonRequest::PycFiles::compile)
-    compiler.emplace(bench, request.step, request.layers, scheme);
-  Installation installation(bench, scheme, requested, compiler, result.lock.packages.size());
-  collect_wheels(bench, result.lock, context, [&](std::size_t index, LocalWheel wheel) {
-    if (wheel.origin == LocalWheel::Origin::built) result.compiled = PythonLayerResult::Compiled::yes;
-    installation.add(index, std::move(wheel));
-  });
-  const std::vector<InstalledDistribution> distributions = installation.finish();
-  std::vector<Bytecode> bytecode;
-  if (compiler) bytecode = compiler->finish(distributions);
+  WheelCollector wheels(bench, result.lock, context);
+  for (std::size_t i = 0; i < result.lock.packages.size(); ++i)
+    if (wheels.is_built(i)) result.compiled = PythonLayerResult::Compiled::yes;
+  PackageInstallation installation{.step = request.step,
+                                   .root = request.layers,
+                                   .scheme = {kPythonPrefix, context.interpreter},
+                                   .requested = requested,
+                                   .pyc_files = request.pyc_files,
+                                   .limits = request.layer_limits,
+                                   .reuse = request.reuse};
   // A runtime archive is an environment by itself.
-  const auto skeleton =
-      request.runtime.empty() ? EnvironmentLayer::Skeleton::yes : EnvironmentLayer::Skeleton::no;
-  result.layers.push_back(
-      write_environment_layer(bench, {request.step, scheme, distributions, bytecode, skeleton}));
-  for (const InstalledDistribution& distribution : distributions)
-    result.packages.push_back({distribution.name, distribution.version});
-  std::ranges::sort(result.packages, {}, [](const PythonLayerResult::Package& package) {
-    return normal_package_name(package.name);
-  });
-  bench.log(request.step, concat("Installed ", distributions.size(), " packages"));
+  if (!request.runtime.empty()) installation.environment = PackageInstallation::Environment::none;
+  auto installed = install_packages(bench, result.lock, wheels, installation);
+  result.layers = std::move(installed.layers);
+  result.packages = std::move(installed.packages);
   return result;
 }
 

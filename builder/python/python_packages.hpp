@@ -1,9 +1,10 @@
-// The python-packages step: requirements → lock → wheels → layer.
+// The python-packages step: requirements → lock → wheels → layers.
 #pragma once
 
 #include "builder/app/requirements.hpp"
 #include "builder/interpreter.hpp"
 #include "builder/python/build_wheel.hpp"
+#include "builder/python/package_installer.hpp"
 #include "builder/python/pylock.hpp"
 #include "builder/python/resolve.hpp"
 #include "builder/workbench.hpp"
@@ -15,7 +16,7 @@
 namespace dash::builder {
 
 // Part of step keys: changes when the same lock would give another layer.
-inline constexpr const char* kPythonRecipe = "python 2";
+inline constexpr const char* kPythonRecipe = "python 3";
 
 struct PythonRequest {
   std::string step = "python-packages";
@@ -24,7 +25,9 @@ struct PythonRequest {
   fs::path app_directory;  // the app's source on the host
   IgnoreRules ignore;      // what of it takes no part in builds either
   RequirementsFiles requirements;  // a project's are those of collect_project
-  enum class PycFiles { compile, omit } pyc_files = PycFiles::compile;
+  PycFiles pyc_files = PycFiles::compile;
+  LayerLimits layer_limits;
+  PackageInstallation::Reuse reuse = PackageInstallation::Reuse::yes;
   IndexStrategy index_strategy = IndexStrategy::first_index;
   std::string previous_lock;  // lock of the previous image, or empty (also for --upgrade)
   fs::path uv;                // the program on the host
@@ -35,21 +38,17 @@ struct PythonRequest {
 };
 
 struct PythonLayerResult {
-  std::vector<oci::Layer> layers;
+  std::vector<oci::Layer> layers;  // lowest first
   Interpreter interpreter;
   Lock lock;
-  struct Package {
-    std::string name;
-    std::string version;
-  };
-  std::vector<Package> packages;  // what is installed, sorted by normalised name
+  std::vector<InstalledPackages::Package> packages;  // what is installed, sorted by normalised name
   // Whether anything was built from source: only then does the layer depend on the system packages.
   enum class Compiled { no, yes } compiled = Compiled::no;
 };
 
 // Resolves, fetches, builds, compiles and writes. Distributions are installed in pip's order
-// (install_order.hpp). The layer's bytes depend on the lock, the interpreter, the prefix and the compression
-// only (and, with `compiled`, on the layers below).
+// (install_order.hpp). The layers' bytes depend on the lock, the interpreter, the prefix, the limits and the
+// compression only (and, with `compiled`, on the layers below).
 PythonLayerResult install_python_packages(const Workbench& bench, const PythonRequest& request);
 
 }  // namespace dash::builder

@@ -66,7 +66,9 @@ class PythonPackagesStep : public Step {
     out.add("prefix", kPythonPrefix);
     // What is so unless it is asked for otherwise is no input: old records stay good.
     if (request_.index_strategy != IndexStrategy::first_index) out.add("index strategy", "unsafe-best-match");
-    if (request_.pyc_files == PythonRequest::PycFiles::omit) out.add("bytecode", "omitted");
+    if (request_.pyc_files == PycFiles::omit) out.add("bytecode", "omitted");
+    if (request_.package_layers != LayerLimits().layers)
+      out.add("package layers", std::to_string(request_.package_layers));
     out.add("uv", uv_identity());
     out.add("recipe", kPythonRecipe);
     add_layer_format(out, bench_);
@@ -88,6 +90,8 @@ class PythonPackagesStep : public Step {
     request.uv = uv_.program();
     request.index_strategy = request_.index_strategy;
     request.pyc_files = request_.pyc_files;
+    request.layer_limits.layers = request_.package_layers;
+    if (request_.cache == BuildRequest::Cache::ignore) request.reuse = PackageInstallation::Reuse::no;
     request.interpreter = interpreter_;
     Snapshots snapshots(bench_.store.snapshots(), bench_.store.layout());
     if (has_runtime(below)) request.runtime = runtime_tree(below, snapshots);

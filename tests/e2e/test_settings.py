@@ -132,8 +132,13 @@ class SettingsTest(Case):
         changed = leaves(plan("--no-compile-bytecode", "--index-strategy", "unsafe-best-match"))
         self.assertEqual(changed["bytecode"], "omitted")
         self.assertEqual(changed["index strategy"], "unsafe-best-match")
+        self.assertNotIn("package layers", leaves(plan("--package-layers", "40")))
+        self.assertEqual(leaves(plan("--package-layers", "7"))["package layers"], "7")
+        refused = self.dash("plan", app, "--package-layers", "101", check=False)
+        self.assertEqual((refused.returncode, refused.stderr), (2, "error: --package-layers is 101, more than 100\n"
+                         "hint: an image can't have many more: Docker's overlay2 takes 128 layers in all\n"))
         made = self.build(app, "--no-compile-bytecode", "-o", f"oci:{self.scratch}/layout:latest")
-        digest = [layer["digest"] for layer in made["layers"] if layer["step"] == "python-packages"][0]
+        [digest] = [layer["digest"] for layer in made["layers"] if "colorama" in layer.get("packages", "")]
         blob = self.scratch / "layout/blobs/sha256" / digest.split(":")[1]
         listing = subprocess.run(["sh", "-c", f"zstd -dc {blob} | tar t"], capture_output=True, text=True, check=True)
         self.assertIn("site-packages/colorama/__init__.py", listing.stdout)

@@ -1,9 +1,9 @@
 // Native installation of given wheels, without a resolver; pip is the judge.
 #include "base/error.hpp"
 #include "base/text.hpp"
+#include "builder/python/arrange_packages.hpp"
 #include "builder/python/direct_url.hpp"
 #include "builder/python/environment_layer.hpp"
-#include "builder/python/install_order.hpp"
 #include "builder/python/probe.hpp"
 #include "oci/extract.hpp"
 #include "tests/support/host_usr_sandbox.hpp"
@@ -15,6 +15,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
+#include <optional>
 
 #include <catch2/catch.hpp>
 
@@ -103,16 +104,30 @@ struct Installer {
                    DirectUrl direct_url = DirectUrl::none) {
     std::vector<InstalledDistribution> planned;
     for (const fs::path& wheel : wheels) planned.push_back(plan(wheel, direct_url));
-    std::vector<InstalledDistribution> ordered;
-    for (const std::size_t i : install_order(planned)) ordered.push_back(std::move(planned[i]));
+    std::vector<PackageFacts> facts;
+    for (const InstalledDistribution& distribution : planned)
+      facts.push_back(package_facts(distribution, PycFiles::compile));
+    const Arrangement arrangement = arrange_packages(facts, environment_files(scheme), {});
+    for (const std::string& warning : arrangement.warnings) bench.warn(kStep, warning);
     BytecodeCompiler compiler(bench, kStep, {}, scheme);
-    for (const InstalledDistribution& distribution : ordered) compiler.add(distribution);
-    const std::vector<Bytecode> bytecode = compiler.finish(ordered);
-    const oci::Layer layer =
-        write_environment_layer(bench, {kStep, scheme, ordered, bytecode, EnvironmentLayer::Skeleton::yes});
+    for (const InstalledDistribution& distribution : planned) compiler.add(distribution);
+    compiler.close();
+    std::vector<PackageGroup> groups;
+    for (const auto& packages : arrangement.layers) {
+      groups.emplace_back();
+      for (const std::size_t i : packages) groups.back().push_back(&planned[i]);
+    }
+    std::vector<std::optional<oci::Layer>> layers(groups.size() + 1);
+    layers[0] = write_environment_layer(bench, scheme);
+    write_package_layers(
+        bench, scheme, groups,
+        [&](const InstalledDistribution& distribution) { return compiler.get(distribution); },
+        [&](std::size_t group, const oci::Layer& layer) { layers[group + 1] = layer; });
+    compiler.finish();
+    std::printf("%zu layers\n", layers.size());
     const fs::path root = home.path() / name;
     make_directories(root);
-    oci::extract_layer(*store.layout().open(layer.blob), root, name);
+    for (const auto& layer : layers) oci::extract_layer(*store.layout().open(layer.value().blob), root, name);
     return (root / kPrefix).parent_path();
   }
 

@@ -10,6 +10,9 @@
 #include "tests/support/tools.hpp"
 #include "tests/support/zip_fixture.hpp"
 
+#include <map>
+#include <mutex>
+
 #include <catch2/catch.hpp>
 #include <sys/stat.h>
 
@@ -57,13 +60,25 @@ struct Fixture {
   std::vector<Bytecode> compile(const std::vector<InstalledDistribution>& distributions) {
     BytecodeCompiler compiler(bench, "s", {}, scheme);
     for (const auto& distribution : distributions) compiler.add(distribution);
-    return compiler.finish(distributions);
+    compiler.close();
+    std::vector<Bytecode> out;
+    for (const auto& distribution : distributions) out.push_back(compiler.get(distribution));
+    compiler.finish();
+    return out;
   }
 
-  oci::Layer write(const std::vector<InstalledDistribution>& distributions,
-                   const std::vector<Bytecode>& bytecode = {}) {
-    return write_environment_layer(
-        bench, {"python-packages", scheme, distributions, bytecode, EnvironmentLayer::Skeleton::yes});
+  // A layer for each group of distributions.
+  std::vector<oci::Layer> write(const std::vector<PackageGroup>& groups,
+                                const BytecodeSource& bytecode = {}) {
+    std::mutex mutex;
+    std::map<std::size_t, oci::Layer> layers;
+    write_package_layers(bench, scheme, groups, bytecode, [&](std::size_t group, const oci::Layer& layer) {
+      const std::scoped_lock guard(mutex);
+      layers.emplace(group, layer);
+    });
+    std::vector<oci::Layer> out;
+    for (auto& [group, layer] : layers) out.push_back(layer);
+    return out;
   }
 
   fs::path extract(const oci::Layer& layer) {
@@ -91,9 +106,12 @@ std::string answer(std::uint32_t index, const std::string& pyc) {
 
 TEST_CASE("environment layer: a venv that belongs to the app user") {
   Fixture fixture;
-  const oci::Layer layer =
-      fixture.write({fixture.distribution("demo", {{.path = "demo.py", .content = "x = 1\n"}})});
-  const fs::path root = fixture.extract(layer);
+  const auto demo = fixture.distribution("demo", {{.path = "demo.py", .content = "x = 1\n"}});
+  const oci::Layer environment = write_environment_layer(fixture.bench, fixture.scheme);
+  const auto layers = fixture.write({{&demo}});
+  REQUIRE(layers.size() == 1);
+  fixture.extract(environment);
+  const fs::path root = fixture.extract(layers[0]);
   CHECK(read_file(root / "pyvenv.cfg") ==
         "home = /usr/bin\ninclude-system-site-packages = false\nversion = 3.11.2\nexecutable = "
         "/usr/bin/python3.11\n");
@@ -108,27 +126,37 @@ TEST_CASE("environment layer: a venv that belongs to the app user") {
     CHECK(status.st_uid == 32767);
     CHECK(status.st_gid == 32767);
   }
-  CHECK(fixture.write({fixture.distribution("demo", {{.path = "demo.py", .content = "x = 1\n"}})}) == layer);
+  const std::string prefix = "app/.heroku/python/";
+  CHECK(environment_files(fixture.scheme) ==
+        std::vector<std::string>{prefix + "bin/python", prefix + "bin/python3", prefix + "bin/python3.11",
+                                 prefix + "lib64", prefix + "pyvenv.cfg"});
 }
 
-TEST_CASE("environment layer: of two packages with one file the later one wins, with a warning") {
+TEST_CASE("package layers: bytes depend on the group alone, order on the position") {
   Fixture fixture;
-  const oci::Layer layer =
-      fixture.write({fixture.distribution("one", {{.path = "same.py", .content = "1"}}),
-                     fixture.distribution("two", {{.path = "same.py", .content = "2"}})});
-  CHECK(read_file(fixture.extract(layer) / "lib/python3.11/site-packages/same.py") == "2");
-  CHECK(fixture.events.warnings() ==
-        std::vector<std::string>{
-            "/app/.heroku/python/lib/python3.11/site-packages/same.py of one 1 is replaced by the "
-            "one of two 1"});
+  std::vector<InstalledDistribution> all;
+  for (int i = 0; i < 20; ++i)
+    all.push_back(fixture.distribution(concat("p", i), {{.path = concat("p", i, ".py"), .content = "x"}}));
+  std::vector<PackageGroup> groups;
+  for (const auto& distribution : all) groups.push_back({&distribution});
+  const auto layers = fixture.write(groups);
+  REQUIRE(layers.size() == 20);
+  for (std::size_t i = 0; i < groups.size(); ++i) CHECK(fixture.write({groups[i]}).front() == layers[i]);
 }
 
-TEST_CASE("environment layer: a file where another package needs a directory") {
+TEST_CASE("package layers: of two packages with one file the later one wins") {
   Fixture fixture;
-  CHECK_THROWS_WITH(fixture.write({fixture.distribution("one", {{.path = "x", .content = "1"}}),
-                                   fixture.distribution("two", {{.path = "x/y.py", .content = "2"}})}),
-                    "one 1 installs a file where another package needs a directory: "
-                    "/app/.heroku/python/lib/python3.11/site-packages/x");
+  const auto one = fixture.distribution("one", {{.path = "same.py", .content = "1"}});
+  const auto two = fixture.distribution("two", {{.path = "same.py", .content = "2"}});
+  const auto layers = fixture.write({{&one, &two}});
+  CHECK(read_file(fixture.extract(layers[0]) / "lib/python3.11/site-packages/same.py") == "2");
+}
+
+TEST_CASE("package layers: a wheel that is damaged stops all") {
+  Fixture fixture;
+  const auto good = fixture.distribution("good", {{.path = "good.py", .content = "1"}});
+  const auto bad = fixture.distribution("bad", {{.path = "bad.py", .content = "2", .crc_change = 1}});
+  CHECK_THROWS_WITH(fixture.write({{&good}, {&bad}, {&good}}), Catch::Contains("bad-1-py3-none-any.whl"));
 }
 
 TEST_CASE("byte code: answers in any order and cut, kept for the next build") {
@@ -149,8 +177,13 @@ TEST_CASE("byte code: answers in any order and cut, kept for the next build") {
     CHECK(as_text(*bytecode[0].find("a.py")) == "A");
     CHECK_FALSE(bytecode[0].find("b.py"));
     CHECK(as_text(*bytecode[1].find("c.py")) == "CCC");
-    const fs::path site =
-        fixture.extract(fixture.write(distributions, bytecode)) / "lib/python3.11/site-packages";
+    const fs::path site = fixture.extract(fixture
+                                              .write({{&distributions[0], &distributions[1]}},
+                                                     [&](const InstalledDistribution& distribution) {
+                                                       return bytecode[distribution.name == "one" ? 0 : 1];
+                                                     })
+                                              .front()) /
+                          "lib/python3.11/site-packages";
     CHECK(read_file(site / "__pycache__/c.cpython-311.pyc") == "CCC");
     CHECK_FALSE(fs::exists(site / "__pycache__/b.cpython-311.pyc"));
     CHECK(contains(read_file(site / "two-1.dist-info/RECORD"), "__pycache__/c.cpython-311.pyc,,\r\n"));

@@ -260,7 +260,7 @@ TEST_CASE("install: headers are below the normalised name") {
 
 TEST_CASE("install: order is pip's") {
   const TempDirectory directory = dash::testing::make_temp_directory();
-  std::vector<InstalledDistribution> all;
+  std::vector<PackageFacts> all;
   auto add = [&](const std::string& name, const std::vector<std::string>& needs) {
     std::string metadata = concat("Name: ", name, "\nVersion: 1\n");
     for (const std::string& need : needs) metadata += concat("Requires-Dist: ", need, '\n');
@@ -269,8 +269,9 @@ TEST_CASE("install: order is pip's") {
     write_file_atomic(path, zip_bytes({{.path = info + "METADATA", .content = metadata},
                                        {.path = info + "WHEEL", .content = "Wheel-Version: 1.0\n"},
                                        {.path = info + "RECORD", .content = ""}}));
-    all.push_back(plan_installation(std::make_shared<const Wheel>(path), {},
-                                    {scheme(), InstallOptions::Requested::no, ""}));
+    all.push_back(package_facts(plan_installation(std::make_shared<const Wheel>(path), {},
+                                                  {scheme(), InstallOptions::Requested::no, ""}),
+                                PycFiles::omit));
   };
   add("a", {"B_1>=2", "gone", "x ; extra == 'full'"});
   add("b.1", {});

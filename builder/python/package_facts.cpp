@@ -1,0 +1,89 @@
+#include "builder/python/package_facts.hpp"
+
+#include "base/error.hpp"
+#include "base/text.hpp"
+
+#include <nlohmann/json.hpp>
+
+namespace dash::builder {
+namespace {
+
+using Json = nlohmann::ordered_json;
+constexpr int kVersion = 1;
+
+std::string content_name(const InstalledFile& file) {
+  const char* mode = file.mode == 0644 ? "" : "x";
+  if (const auto* text = std::get_if<std::string>(&file.content))
+    return concat(mode, to_hex(sha256(*text)).substr(0, 24));
+  const ZipEntry& entry = *std::get<const ZipEntry*>(file.content);
+  return concat(mode, entry.crc, '-', entry.size);
+}
+
+}  // namespace
+
+PackageFacts package_facts(const InstalledDistribution& distribution, PycFiles pyc_files) {
+  PackageFacts out;
+  out.name = distribution.name;
+  out.version = distribution.version;
+  out.dependencies = distribution.wheel->dependencies();
+  for (const InstalledFile& file : distribution.files) {
+    out.files.push_back({file.path, content_name(file)});
+    const auto* entry = std::get_if<const ZipEntry*>(&file.content);
+    out.weight += entry != nullptr ? (*entry)->compressed_size : std::get<std::string>(file.content).size();
+  }
+  out.files.push_back({distribution.record_path, ""});
+  if (pyc_files == PycFiles::omit) return out;
+  for (const CompileJob& source : distribution.sources) {
+    out.files.push_back(
+        {source.pyc_path,
+         concat(source.first_line.empty() ? "" : "s", source.source->crc, '-', source.source->size),
+         PackageFacts::File::Kind::bytecode});
+    // Byte code compresses to about the size of its source: over the demo app's 30 packages layers are 0.98
+    // of the weights in sum, single ones 0.5 to 1.4.
+    out.weight += source.source->compressed_size;
+  }
+  return out;
+}
+
+fs::path PackageRecords::path(const StepKey& key) const {
+  return store_.records() / "packages" / concat(key.hex(), ".json");
+}
+
+std::optional<PackageFacts> PackageRecords::find(const StepKey& key) const {
+  const auto text = read_file_if_exists(path(key));
+  if (!text) return std::nullopt;
+  try {
+    const auto json = Json::parse(*text);
+    if (json.at("version") != kVersion) return std::nullopt;
+    PackageFacts out;
+    out.name = json.at("package").get<std::string>();
+    out.version = json.at("release").get<std::string>();
+    out.dependencies = json.at("requires").get<std::vector<std::string>>();
+    out.weight = json.at("weight").get<std::uint64_t>();
+    for (const auto& [list, kind] : {std::pair("files", PackageFacts::File::Kind::installed),
+                                     std::pair("bytecode", PackageFacts::File::Kind::bytecode)})
+      for (const auto& file : json.at(list))
+        out.files.push_back({file.at(0).get<std::string>(), file.at(1).get<std::string>(), kind});
+    return out;
+  } catch (const std::exception&) {  // a record only saves work
+    return std::nullopt;
+  }
+}
+
+void PackageRecords::save(const StepKey& key, const PackageFacts& facts) {
+  Json out;
+  out["version"] = kVersion;
+  out["package"] = facts.name;
+  out["release"] = facts.version;
+  out["requires"] = facts.dependencies;
+  out["weight"] = facts.weight;
+  out["files"] = Json::array();
+  out["bytecode"] = Json::array();
+  for (const PackageFacts::File& file : facts.files)
+    out[file.kind == PackageFacts::File::Kind::bytecode ? "bytecode" : "files"].push_back(
+        Json::array({file.path, file.content}));
+  make_directories(path(key).parent_path());
+  write_file_atomic(path(key), out.dump() + "\n");
+}
+
+}  // namespace dash::builder

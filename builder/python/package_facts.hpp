@@ -1,0 +1,50 @@
+// What must be known of an installed distribution to decide about layers and clashes: kept in the store, so
+// that a package whose layer exists needs neither be downloaded nor opened.
+#pragma once
+
+#include "builder/python/bytecode.hpp"
+#include "builder/python/install.hpp"
+#include "builder/step_inputs.hpp"
+#include "builder/store.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace dash::builder {
+
+struct PackageFacts {
+  struct File {
+    std::string path;     // relative to the root
+    std::string content;  // names the content and mode: equal names, equal files; empty for what has no equal
+    enum class Kind { installed, bytecode } kind = Kind::installed;
+  };
+
+  std::string name;
+  std::string version;
+  std::vector<std::string> dependencies;  // Wheel::dependencies
+  std::uint64_t weight = 0;               // about its bytes in a layer, compressed
+  std::vector<File> files;                // with RECORD and .pyc files
+};
+
+// A function of wheel, scheme and options alone.
+PackageFacts package_facts(const InstalledDistribution& distribution, PycFiles pyc_files);
+
+// Facts in the store: records/packages/<key>.json (docs/formats/records.md). Safe to use from several
+// threads and processes.
+class PackageRecords {
+ public:
+  explicit PackageRecords(Store& store) : store_(store) {}
+
+  // Nothing when there is no record, or one that cannot be read.
+  std::optional<PackageFacts> find(const StepKey& key) const;
+  void save(const StepKey& key, const PackageFacts& facts);
+
+ private:
+  fs::path path(const StepKey& key) const;
+  Store& store_;
+};
+
+}  // namespace dash::builder
