@@ -25,11 +25,11 @@ struct Opened {
   registry::RegistryClient client;
 
   Opened(const std::string& text, const CommonOptions& common, const RegistryOptions& options,
-         const std::stop_token& stop)
+         const std::stop_token& stop, registry::RegistryClient::Use use = registry::RegistryClient::Use::read)
       : host(read_host_settings(common)),
         session(registry_settings(options, host, common.home, oci::Reference::parse(text).registry)),
         name(session.hosts().complete(oci::Reference::parse(text))),
-        client(session, name, stop) {}
+        client(session, name, stop, use) {}
 };
 
 std::string read_password() {
@@ -59,7 +59,8 @@ int run_command(const ManifestOptions& options, std::stop_token stop) {
 }
 
 int run_command(const DeleteOptions& options, std::stop_token stop) {
-  Opened registry(options.image, options.common, options.registry, stop);
+  Opened registry(options.image, options.common, options.registry, stop,
+                  registry::RegistryClient::Use::write);
   const auto& name = registry.name;
   if (name.tag.empty() && !name.digest)
     throw Error(ErrorCode::usage, concat("'delete ", options.image, "' names neither a tag nor a digest"))

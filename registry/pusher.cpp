@@ -68,7 +68,8 @@ class SetPush {
 
   RegistryClient* client_of(const oci::Reference& name) {
     auto& client = clients_[{name.registry, name.repository}];
-    if (!client) client = std::make_unique<RegistryClient>(session_, name, group_.stop());
+    if (!client)
+      client = std::make_unique<RegistryClient>(session_, name, group_.stop(), RegistryClient::Use::write);
     return client.get();
   }
 

@@ -142,12 +142,15 @@ class BlobDownload : public Source {
 
 }  // namespace
 
-RegistryClient::RegistryClient(RegistrySession& session, const oci::Reference& name, std::stop_token stop)
+RegistryClient::RegistryClient(RegistrySession& session, const oci::Reference& name, std::stop_token stop,
+                               Use use)
     : session_(session), registry_(name.registry), repository_(name.repository), stop_(std::move(stop)) {
   if (registry_.empty())
     throw Error(ErrorCode::usage, concat(dash::quoted(name.to_string()), " names no registry"))
         .with_hint(concat("write it in full: REGISTRY/", name.to_string()));
-  for (auto& endpoint : session.hosts().endpoints(registry_, repository_))
+  auto endpoints = session.hosts().endpoints(registry_, repository_);
+  if (use == Use::write) endpoints.erase(endpoints.begin(), std::prev(endpoints.end()));
+  for (auto& endpoint : endpoints)
     endpoints_.push_back(std::make_unique<EndpointClient>(session, std::move(endpoint), stop_));
 }
 
@@ -336,7 +339,8 @@ bool RegistryClient::has_blob(const oci::Descriptor& blob) {
   auto call = read_call("HEAD", "/blobs/" + blob.digest.to_string());
   call.scopes = push_scopes();  // asked before uploads: one token does for all
   auto reply = origin().send(call);
-  if (reply.status() == 200) return true;
+  // One of another size is damaged: sending it again may mend it.
+  if (reply.status() == 200) return reply.answer->content_length().value_or(blob.size) == blob.size;
   if (reply.status() == 404 || reply.status() == 405) return false;
   origin().fail(reply);
 }

@@ -43,7 +43,9 @@ struct Referrer {
 class RegistryClient {
  public:
   // `name` has a registry; its tag and digest do not count.
-  RegistryClient(RegistrySession& session, const oci::Reference& name, std::stop_token stop);
+  enum class Use { read, write };
+  RegistryClient(RegistrySession& session, const oci::Reference& name, std::stop_token stop,
+                 Use use = Use::read);
 
   RegistrySession& session() const { return session_; }
   const std::stop_token& stop() const { return stop_; }
@@ -64,6 +66,7 @@ class RegistryClient {
   // All tags, in the registry's order. At most `limit` (more is an Error(unsupported)).
   std::vector<std::string> tags(std::size_t limit = 1'000'000);
 
+  // Whether the registry has it, in the right size.
   bool has_blob(const oci::Descriptor& blob);
   // Continues by itself where a connection breaks.
   std::unique_ptr<BlobSource> blob(const oci::Descriptor& blob);

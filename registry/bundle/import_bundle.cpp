@@ -34,7 +34,7 @@ class Destination {
   RegistryClient& client(const oci::Reference& name) {
     const std::scoped_lock lock(mutex_);
     auto& out = clients_[name.repository];
-    if (!out) out = std::make_unique<RegistryClient>(session_, name, stop_);
+    if (!out) out = std::make_unique<RegistryClient>(session_, name, stop_, RegistryClient::Use::write);
     return *out;
   }
   RegistryClient& client_of(const std::string& bundled) { return client(target_.name_of(bundled)); }

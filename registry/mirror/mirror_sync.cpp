@@ -77,7 +77,9 @@ class Sync {
     for (auto& image : report_.images) {
       auto& client = destinations_[{image.destination->registry, image.destination->repository}];
       attempt(image.failure, [&] {
-        if (!client) client = std::make_unique<RegistryClient>(session_, *image.destination, stop_);
+        if (!client)
+          client = std::make_unique<RegistryClient>(session_, *image.destination, stop_,
+                                                    RegistryClient::Use::write);
       });
     }
   }

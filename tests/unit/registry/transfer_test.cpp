@@ -370,3 +370,37 @@ TEST_CASE("push: a later run mounts what an earlier one saw elsewhere in the reg
   places.note(f.server.address(), layer, "../x");
   CHECK(places.find(f.server.address(), layer) == std::nullopt);
 }
+
+TEST_CASE("push: what the registry itself has decides, not what its mirror has") {
+  Images f;
+  dash::testing::FakeRegistry mirror;
+  const auto certs = f.directory.path() / "certs.d" / f.server.address();
+  make_directories(certs);
+  write_file(certs / "hosts.toml",
+             concat("server = \"http://", f.server.address(), "\"\n[host.\"http://", mirror.address(),
+                    "\"]\n  capabilities = [\"pull\", \"resolve\"]\n"));
+  f.settings.hosts.certs_directories = {f.directory.path() / "certs.d"};
+  RegistrySession session(f.settings);
+  StoreSource source(f.layout);
+  const auto image = f.image({1000});
+  Pusher(session, f.events, {}).push(source, image, oci::Reference::parse(mirror.address() + "/team/app:1"));
+  CHECK(f.push(session, image, "team/app:1").outcome == PushReport::Outcome::pushed);
+  CHECK(f.server.manifest("team/app", "1"));
+}
+
+TEST_CASE("push: a blob of another size at the destination is sent again") {
+  Images f;
+  RegistrySession session(f.settings);
+  const auto image = f.image({70'000});
+  const auto layer = oci::Manifest::parse(f.layout.read(image, 10'000), "m").layers[0];
+  f.server.set_hook([&, sent = false](const FakeRequest& request) mutable -> std::optional<FakeAnswer> {
+    if (request.method == "PUT" && contains(request.target, layer.digest.hex())) sent = true;
+    if (request.method != "HEAD" || !contains(request.target, layer.digest.hex()) || sent)
+      return std::nullopt;
+    FakeAnswer out;
+    out.announced_length = 0;
+    return out;
+  });
+  CHECK(f.push(session, image, "a:1").uploaded == 2);
+  CHECK(f.server.blob("a", layer.digest.to_string()) == noise(70'000, 70'000));
+}
