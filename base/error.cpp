@@ -96,6 +96,10 @@ Error system_error(std::string_view what, int errno_value) {
     case ELOOP:
       code = ErrorCode::invalid_input;
       break;
+    case EPIPE:
+      code = ErrorCode::unavailable;
+      hint = "the program that reads it has ended; look at what it says";
+      break;
     case ENOMEM:
     case EMFILE:
     case ENFILE:

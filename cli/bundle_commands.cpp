@@ -53,8 +53,8 @@ std::string bundled_name(oci::Reference source, const oci::Descriptor& image) {
 class Collector {
  public:
   Collector(registry::RegistrySession& session, const MirrorExportOptions& options,
-            const builder::HostSettings& host, std::stop_token stop)
-      : session_(session), options_(options), host_(host), stop_(std::move(stop)) {}
+            const builder::HostSettings& host, EventSink& events, std::stop_token stop)
+      : session_(session), options_(options), host_(host), events_(events), stop_(std::move(stop)) {}
 
   std::vector<registry::BundleItem> collect() {
     registry::MirrorList wanted;
@@ -71,6 +71,9 @@ class Collector {
     const auto selection = registry::select_images(session_, wanted, stop_);
     // A bundle that lacks what was asked for would be noticed too late.
     if (!selection.failures.empty()) std::rethrow_exception(selection.failures.front().failure);
+    for (const auto& entry : selection.unmatched)
+      events_.emit(
+          Warning{"export", concat(entry.place, ": no tag of ", entry.source.to_string(), " matches")});
     for (const auto& image : selection.images)
       items_.push_back({bundled_name(image.source, image.image), image.image, image.from});
     return std::move(items_);
@@ -103,6 +106,7 @@ class Collector {
   registry::RegistrySession& session_;
   const MirrorExportOptions& options_;
   const builder::HostSettings& host_;
+  EventSink& events_;
   std::stop_token stop_;
   std::vector<registry::BundleItem> items_;
 };
@@ -176,12 +180,15 @@ int run_command(const MirrorExportOptions& options, std::stop_token stop) {
     throw Error(ErrorCode::usage, "--split needs a file; standard output is one stream")
         .with_hint("pipe it through 'split'");
   const auto host = read_host_settings(options.common);
+  if (!options.since.empty() && fs::weakly_canonical(options.since) == fs::weakly_canonical(options.bundle))
+    throw Error(ErrorCode::usage, concat("--since names ", options.bundle, ", which would be overwritten"))
+        .with_hint("give the new bundle another name");
   std::optional<registry::Inventory> since;
   if (!options.since.empty()) since = read_since(options.since);
   registry::RegistrySession session(registry_settings(options.registry, host, options.common.home, {}));
   auto events = make_renderer(options.progress, host.variables);
-  registry::BundleExport bundle(session, Collector(session, options, host, stop).collect(), since, *events,
-                                stop);
+  registry::BundleExport bundle(session, Collector(session, options, host, *events, stop).collect(), since,
+                                *events, stop);
   registry::ExportReport report;
   if (to_stream) {
     FdSink out(STDOUT_FILENO, "standard output");
@@ -225,6 +232,9 @@ int run_command(const MirrorInventoryOptions& options, std::stop_token stop) {
 }
 
 int run_command(const MirrorVerifyOptions& options, std::stop_token stop) {
+  if (options.bundle == kStream)
+    throw Error(ErrorCode::usage, "verify reads a file, not a stream")
+        .with_hint("'mirror import -' checks what it reads itself");
   const registry::BundleReader bundle(options.bundle);
   const auto host = read_host_settings(options.common);
   auto events = make_renderer(options.progress, host.variables);

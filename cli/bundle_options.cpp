@@ -4,6 +4,7 @@
 #include "base/text.hpp"
 #include "cli/shared_options.hpp"
 
+#include <cctype>
 #include <memory>
 
 #include <CLI/CLI.hpp>
@@ -127,7 +128,8 @@ std::uint64_t parse_size(const std::string& text, const char* option) {
   std::string_view digits = text;
   if (digits.ends_with("iB")) digits.remove_suffix(2);
   std::uint64_t unit = 1;
-  if (const auto at = digits.empty() ? std::string_view::npos : kUnits.find(digits.back());
+  if (const auto at = digits.empty() ? std::string_view::npos
+                                     : kUnits.find(static_cast<char>(std::toupper(digits.back())));
       at != std::string_view::npos) {
     digits.remove_suffix(1);
     unit <<= 10 * (at + 1);

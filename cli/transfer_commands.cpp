@@ -140,6 +140,10 @@ class Transfers {
 
 int run_command(const PushOptions& options, std::stop_token stop) {
   const auto& destination = options.destination.empty() ? options.image : options.destination;
+  if (options.destination.empty() &&
+      oci::ImageLocation::parse(options.image).kind != oci::ImageLocation::Kind::name)
+    throw Error(ErrorCode::usage, concat("push ", options.image, " does not say where to"))
+        .with_hint(concat("dash-build push ", options.image, " REGISTRY/REPOSITORY[:TAG]"));
   Transfers(options.common, options.registry, options.progress, std::move(stop))
       .push(options.image, parse_remote(destination), "all");
   return 0;

@@ -57,7 +57,8 @@ BundleReader::BundleReader(const fs::path& file) : files_(file), index_(read_ind
         .with_hint("put all parts into one directory");
   throw Error(ErrorCode::corrupt, concat(missing.string(), " is cut off: ", files_.size(), " of ",
                                          plan_.size(), " bytes are there"))
-      .with_hint("copy it again");
+      .with_hint(files_.file().extension() == ".001" ? "name the bundle without the number of its part"
+                                                     : "copy it again");
 }
 
 std::unique_ptr<BlobSource> BundleReader::open(const oci::Descriptor& blob) const {

@@ -25,6 +25,10 @@ bool lies_below(std::string_view name, std::string_view top) {
   return name == top || (name.starts_with(top) && name[top.size()] == '/');
 }
 
+std::string full_repository(const oci::Reference& name) {
+  return name.registry.empty() ? name.repository : concat(name.registry, '/', name.repository);
+}
+
 // What the destination has, and who may be asked for it.
 class Destination {
  public:
@@ -93,6 +97,10 @@ class Import {
         destination_(session, target, stop),
         pusher_(session, events, stop, "import") {
     std::map<std::string, const BundledImage*> taken;
+    std::vector<std::string> all;
+    for (const auto* list : {&index.images, &index.required.images})
+      for (const auto& image : *list) all.push_back(image.name);
+    target.check_rules(all);
     for (const auto& image : index.images) {
       names_.push_back(name_of(image));
       const auto [other, is_new] = taken.emplace(names_.back().to_string(), &image);
@@ -135,6 +143,7 @@ class Import {
       if (found != wanted.end()) pass(*blob, planned.blob, found->second, present, source);
       leave(in, *blob, planned, name);
     }
+    check_end(in, name);
     push(source);
   }
 
@@ -249,6 +258,20 @@ class Import {
       report_.bytes_sent += pushed.bytes_sent;
       report_.bytes_resumed += pushed.bytes_resumed;
     }
+    for (const auto& image : index_.required.images) keep_tag(image);
+  }
+
+  // An image that the bundle did not bring gets its tag back, where that was moved or removed.
+  void keep_tag(const BundledImage& image) {
+    const auto name = name_of(image);
+    if (name.tag.empty()) return;
+    auto& client = destination_.client(name);
+    const auto there = client.resolve(name.tag);
+    if (there && there->digest == image.image.digest) return;
+    const auto content = client.manifest(image.image.digest.to_string());
+    client.put_manifest(name.tag, content.bytes, content.descriptor.media_type);
+    --report_.unchanged;
+    ++report_.images;
   }
 
   std::unique_ptr<PassingBlob> enter(Source& in, const PlannedBlob& planned, const std::string& name) {
@@ -267,6 +290,15 @@ class Import {
     blob.drain();
     std::string zeros(oci::tar_padding(planned.blob.size), '\0');
     read_fully(in, std::as_writable_bytes(std::span(zeros)), name);
+  }
+
+  static void check_end(Source& in, const std::string& name) {
+    std::string end(oci::kTarEnd, '\0');
+    read_fully(in, std::as_writable_bytes(std::span(end)), name);
+    const bool zeros = end.find_first_not_of('\0') == std::string::npos;
+    if (!zeros || in.read(std::as_writable_bytes(std::span(end))) != 0)
+      throw Error(ErrorCode::corrupt, concat(name, " goes on behind the end of the bundle"))
+          .with_hint("send the bundle alone, its parts in order; no tag was set");
   }
 
   static void read_fully(Source& in, MutableBytes buffer, const std::string& name) {
@@ -307,7 +339,11 @@ ImportTarget::ImportTarget(std::string_view destination, const std::vector<std::
     if (equals == std::string::npos || equals == 0)
       throw Error(ErrorCode::usage, concat("--map ", dash::quoted(rule), " is not FROM=TO"))
           .with_hint("for example --map registry.example/team=platform");
-    rules_.emplace_back(rule.substr(0, equals), rule.substr(equals + 1));
+    auto from = rule.substr(0, equals);
+    auto to = rule.substr(equals + 1);
+    for (auto* side : {&from, &to})
+      if (side->ends_with('/')) side->pop_back();
+    rules_.emplace_back(std::move(from), std::move(to));
   }
   std::stable_sort(rules_.begin(), rules_.end(),
                    [](const auto& a, const auto& b) { return a.first.size() > b.first.size(); });
@@ -315,8 +351,7 @@ ImportTarget::ImportTarget(std::string_view destination, const std::vector<std::
 
 oci::Reference ImportTarget::name_of(const std::string& bundled) const {
   auto source = oci::Reference::parse(bundled);
-  const auto full =
-      source.registry.empty() ? source.repository : concat(source.registry, '/', source.repository);
+  const auto full = full_repository(source);
   auto repository = source.repository;
   for (const auto& [from, to] : rules_) {
     if (!lies_below(full, from)) continue;
@@ -327,6 +362,17 @@ oci::Reference ImportTarget::name_of(const std::string& bundled) const {
   source.registry = registry_;
   source.repository = prefix_ + repository;
   return oci::Reference::parse(source.to_string());
+}
+
+void ImportTarget::check_rules(const std::vector<std::string>& bundled) const {
+  for (const auto& [from, to] : rules_) {
+    const auto concerned = [&from = from](const std::string& name) {
+      return lies_below(full_repository(oci::Reference::parse(name)), from);
+    };
+    if (std::none_of(bundled.begin(), bundled.end(), concerned))
+      throw Error(ErrorCode::usage, concat("--map ", from, '=', to, " concerns no image of the bundle"))
+          .with_hint("'dash-build mirror inventory BUNDLE' lists the names; nothing was written");
+  }
 }
 
 ImportReport import_bundle(RegistrySession& session, const BundleReader& bundle, const ImportTarget& target,

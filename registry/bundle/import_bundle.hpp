@@ -24,6 +24,8 @@ class ImportTarget {
   const std::string& registry() const { return registry_; }
   // Throws Error(usage) when the result is no name.
   oci::Reference name_of(const std::string& bundled) const;
+  // Throws Error(usage) for a rule that concerns none of these names.
+  void check_rules(const std::vector<std::string>& bundled) const;
 
  private:
   std::string registry_;

@@ -47,6 +47,12 @@ PartFilesWriter::PartFilesWriter(const fs::path& file, std::uint64_t size, std::
     throw Error(ErrorCode::usage, concat(human_size(size), " would be ", count, " parts of ",
                                          human_size(part_size), ", but ", kMaxParts, " are the most"))
         .with_hint("use larger parts");
+  // What reads them finds one or the other.
+  if (const auto other = part_size == 0 ? part_name(file, 1) : file; fs::exists(other))
+    throw Error(ErrorCode::usage,
+                concat(other.string(), " is of an older ",
+                       part_size == 0 ? "file in parts" : "file in one piece", " of this name"))
+        .with_hint("remove the old one, or choose another name");
   if (part_size != 0 && fs::exists(part_name(file, count + 1)))
     throw Error(ErrorCode::usage, concat(part_name(file, count + 1).string(),
                                          " is a part of an older file, which has more parts than this one"))
@@ -104,6 +110,10 @@ std::vector<fs::path> PartFilesWriter::names() const {
 
 PartFilesReader::PartFilesReader(const fs::path& file) : file_(file) {
   if (fs::exists(file)) {
+    if (fs::exists(part_name(file, 1)))
+      throw Error(ErrorCode::usage,
+                  concat("there are both ", file.string(), " and its part ", part_name(file, 1).string()))
+          .with_hint("remove the one that is old");
     add(file);
     return;
   }

@@ -16,8 +16,9 @@ namespace dash::registry {
 class PartFilesWriter {
  public:
   // `size` bytes in all; `part_size` 0: one file. Reserves the space: Error(no_space) before anything is
-  // written. Error(usage) when more parts than 999 would be needed, or when old parts would be left over
-  // behind the new ones; Error(unavailable) when another process writes there.
+  // written. Error(usage) when more parts than 999 would be needed, when old parts would be left over
+  // behind the new ones, and when there is a file beside which parts are to be written, or the other way
+  // round; Error(unavailable) when another process writes there.
   PartFilesWriter(const fs::path& file, std::uint64_t size, std::uint64_t part_size);
 
   void write(std::uint64_t offset, std::string_view bytes);
@@ -41,8 +42,8 @@ class PartFilesWriter {
 // For reading. Thread-safe.
 class PartFilesReader {
  public:
-  // `file`, or its parts when there is no such file. Error(not_found), also for a part that is missing
-  // between others, Error(corrupt) for parts of other sizes than the first.
+  // `file`, or its parts when there is no such file; both are Error(usage). Error(not_found), also for a part
+  // that is missing between others, Error(corrupt) for parts of other sizes than the first.
   explicit PartFilesReader(const fs::path& file);
 
   // Fills the front of `buffer`; fewer bytes only at the end.

@@ -176,6 +176,14 @@ TEST_CASE("bundle: a delta has what is new, and needs the rest") {
     CHECK(filled.manifest("web", "1") == f.layout.read(f.changed_web, 10'000));
     CHECK(filled.manifest("web", "2") == f.layout.read(f.app, 10'000));
   }
+  SECTION("the tags of what did not change are what they should be") {
+    RegistryClient client(f.session, oci::Reference::parse(filled.address() + "/team/app"), {});
+    client.put_manifest("1", f.layout.read(f.web, 10'000), std::string(oci::media_type::kManifest));
+    const auto imported = f.import(filled);
+    CHECK(imported.images == 3);
+    CHECK(imported.unchanged == 0);
+    CHECK(filled.manifest("team/app", "1") == f.layout.read(f.app, 10'000));
+  }
   SECTION("from a stream, too") {
     CHECK(f.import(read_file(f.file), filled).bytes_sent == kNew);
     CHECK(filled.manifest("web", "2") == f.layout.read(f.app, 10'000));
@@ -239,6 +247,22 @@ TEST_CASE("bundle: in parts") {
                " | remove the old parts, or choose another name"));
 }
 
+TEST_CASE("bundle: one name is a file or parts") {
+  Bundles f;
+  f.write(f.first);
+  const auto part = f.file.string() + ".001";
+  CHECK(
+      error_of([&] { f.write(f.first, {}, 100'000); }) ==
+      concat("usage: ", f.file.string(),
+             " is of an older file in one piece of this name | remove the old one, or choose another name"));
+  write_file(part, "x");
+  CHECK(error_of([&] { BundleReader reader(f.file); }) == concat("usage: there are both ", f.file.string(),
+                                                                 " and its part ", part,
+                                                                 " | remove the one that is old"));
+  fs::remove(f.file);
+  CHECK(contains(error_of([&] { f.write(f.first); }), "is of an older file in parts of this name"));
+}
+
 TEST_CASE("bundle: an interrupted export keeps what is right of its parts") {
   Bundles f;
   f.write(f.first);
@@ -298,6 +322,9 @@ TEST_CASE("bundle: damage is found and named") {
                "program: dash-build copy oci-archive:FILE docker://…"));
   CHECK(contains(error_at(plan.front().size() - 1), "its index.json and bundle.json do not fit"));
   CHECK(contains(error_of([&] { f.import(bytes.substr(0, 3000), registry); }), "ends within its index"));
+  for (const auto& text : {bytes.substr(0, bytes.size() - 1000), bytes + "x"})
+    CHECK_FALSE(error_of([&] { f.import(text, registry); }).empty());
+  CHECK_FALSE(registry.manifest("web", "1"));
   CHECK(contains(error_of([&] { f.import(bytes.substr(0, shared->content() + 9), registry); }),
                  "is cut short"));
   write_file(f.file, bytes + "x");
