@@ -20,8 +20,9 @@ constexpr Levels levels(Algorithm algorithm) {
     // zstd's levels above 19 need windows that decoders may refuse (RFC 8878, section 3.1.1.1.2).
     case Algorithm::zstd:
       return {3, 19};
+    // libdeflate's 5 is smaller than zlib's 6, and its 6 takes a quarter more time for another percent.
     case Algorithm::gzip:
-      return {6, 9};
+      return {5, 9};
     case Algorithm::none:
       break;
   }

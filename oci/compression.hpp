@@ -20,7 +20,7 @@ struct Compression {
   Algorithm algorithm = Algorithm::zstd;
   int level = 3;
 
-  // "zstd", "zstd:19", "gzip", "gzip:9", "none"; Error(usage) otherwise. Default levels: zstd 3, gzip 6.
+  // "zstd", "zstd:19", "gzip", "gzip:9", "none"; Error(usage) otherwise. Default levels: zstd 3, gzip 5.
   static Compression parse(std::string_view text);
   std::string to_string() const;
   // Everything that decides the output bytes: algorithm, level, encoder version and framing version.
