@@ -455,14 +455,16 @@ std::optional<std::vector<Referrer>> RegistryClient::referrers_from_api(const oc
   ListPages pages;
   for (;;) {
     auto reply = origin().send(call);
-    const bool unknown = reply.status() == 404 || reply.status() == 405 || reply.status() == 400 ||
-                         media_type_of(reply.header("Content-Type")) != oci::media_type::kIndex;
-    if (unknown && reply.status() < 500 && reply.status() != 401 && reply.status() != 403) {
+    if (reply.status() == 404 || reply.status() == 405 || reply.status() == 400) {
       lacks_referrers_api_ = true;
       return std::nullopt;
     }
     if (reply.status() != 200) origin().fail(reply);
-    add_referrers(read_all(*reply.answer, kMaxListPage, reply.shown()), artifact_type, reply.shown(), out);
+    const auto body = read_all(*reply.answer, kMaxListPage, reply.shown());
+    const auto json = Json::parse(body, nullptr, false);
+    if (!json.is_object() || !json.contains("manifests") || !json["manifests"].is_array())
+      throw Error(ErrorCode::corrupt, concat(reply.shown(), ": the answer is no list of referrers"));
+    add_referrers(body, artifact_type, reply.shown(), out);
     call.url = pages.next(reply);
     if (!call.url) return out;
   }

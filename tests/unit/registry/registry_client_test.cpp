@@ -330,6 +330,40 @@ TEST_CASE("client: referrers from the API, or from the tag in its place") {
   }
 }
 
+TEST_CASE("client: which answers mean that there is no referrers API") {
+  const auto index = R"({"schemaVersion":2,"manifests":[]})";
+  struct {
+    int status;
+    std::string body;
+    const char* message;  // empty: the tag in its place is asked
+  } const table[] = {
+      {404, "", ""},
+      {405, "", ""},
+      {400, "", ""},
+      {429, "", ": 429"},
+      {503, "", ": 503"},
+      {200, "<html>", ": the answer is no list of referrers"},
+      {200, "{}", ": the answer is no list of referrers"},
+      {200, index, ""},
+  };
+  for (const auto& row : table) {
+    INFO(row.status << ' ' << row.body);
+    FakeFixture f;
+    f.settings.retry.retries = 0;
+    f.server.set_hook([&](const FakeRequest& request) -> std::optional<FakeAnswer> {
+      if (!contains(request.target, "/referrers/")) return std::nullopt;
+      return answer(row.status, {{"Content-Type", "application/json"}}, row.body);
+    });
+    RegistrySession session(f.settings);
+    RegistryClient client(session, f.name(), {});
+    const auto ask = [&] { return client.referrers(oci::Digest::of(kDocument)); };
+    if (std::string(row.message).empty())
+      CHECK(ask().empty());
+    else
+      CHECK(contains(error_of(ask), row.message));
+  }
+}
+
 TEST_CASE("client: several challenges, tokens that are renewed") {
   FakeFixture f;
   f.server.require_token(std::chrono::seconds(60), "sam:secret");
