@@ -43,6 +43,10 @@ class Prune {
     for (const auto& entry : selection.unmatched)
       if (entry.destination)
         refuse(*entry.destination, concat("no tag of ", entry.source.to_string(), " matches"));
+    for (const auto& entry : selection.unmatched_patterns)
+      if (entry.destination)
+        refuse(*entry.destination,
+               concat("no tag of ", entry.source.to_string(), " matches ", quoted(entry.pattern)));
     for (const auto* list : {&selection.failures, &failures})
       for (const auto& failure : *list) note(failure);
     for (const auto& image : selection.images)

@@ -401,6 +401,8 @@ TEST_CASE("mirror: pruning leaves a repository alone when something is not known
       {"a tag", "[[image]]\nsource = \"SRC/app\"\n", "/v2/app/manifests/1.1", "SRC/app:1.1 failed"},
       {"a blob", "[[image]]\nsource = \"SRC/app\"\n", "/v2/app/blobs/", "SRC/app:1.0 failed"},
       {"no match", "[[image]]\nsource = \"SRC/app\"\ntags = [\"9.*\"]\n", "", "no tag of SRC/app matches"},
+      {"a pattern", "[[image]]\nsource = \"SRC/app\"\ntags = [\"1.*\", \"9.*\"]\n", "",
+       "no tag of SRC/app matches '9.*'"},
       {"another entry",
        "[[image]]\nsource = \"SRC/app\"\ntags = [\"1.0\"]\n[[image]]\nsource = \"SRC/gone\"\n"
        "destination = \"DST/m/app\"\n",
