@@ -445,6 +445,28 @@ TEST_CASE("mirror: pruning leaves a repository alone that images are read from")
   CHECK(f.server.manifest("app", "2"));
 }
 
+TEST_CASE("mirror: pruning knows a repository under its other names") {
+  Mirrors f;
+  f.image("app", "1", 1);
+  f.image("app", "2", 2);
+  const auto port = f.target.address().substr(f.target.address().find(':'));
+  auto report = f.sync(f.list(concat("[[image]]\nsource = \"SRC/app:1\"\n[[image]]\nsource = \"SRC/app:2\"\n",
+                                     "destination = \"localhost", port, "/m/app\"\n"),
+                              "prune = true\n"));
+  CHECK_FALSE(report.failed());
+  CHECK(report.pruned.empty());
+  CHECK(f.target.manifest("m/app", "1"));
+  CHECK(f.target.manifest("m/app", "2"));
+  const auto source = "localhost" + f.server.address().substr(f.server.address().find(':'));
+  report =
+      f.sync(f.list(concat("[[image]]\nsource = \"SRC/app:1\"\ndestination = \"", source, "/app:copy\"\n"),
+                    "prune = true\n"));
+  CHECK(report.pruned.empty());
+  REQUIRE(report.unpruned.size() == 1);
+  CHECK(report.unpruned[0].reason == "images are read from it, too");
+  CHECK(f.server.manifest("app", "2"));
+}
+
 TEST_CASE("tags are removed where the registry deletes by digest only") {
   Mirrors f;
   f.server.set_hook([](const FakeRequest& request) -> std::optional<FakeAnswer> {
