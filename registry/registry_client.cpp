@@ -1,7 +1,7 @@
 #include "registry/registry_client.hpp"
 
 #include "base/text.hpp"
-#include "registry/link.hpp"
+#include "registry/list_pages.hpp"
 #include "registry/registry_error.hpp"
 
 #include <algorithm>
@@ -15,7 +15,6 @@ namespace {
 using Json = nlohmann::json;
 using OrderedJson = nlohmann::ordered_json;
 
-constexpr std::uint64_t kMaxListPage = std::uint64_t{16} << 20;
 constexpr std::uint64_t kProgressThatCounts = std::uint64_t{1} << 20;
 
 const char* const kManifestTypes =
@@ -312,26 +311,16 @@ bool RegistryClient::delete_manifest(const std::string& reference) {
 
 std::vector<std::string> RegistryClient::tags(std::size_t limit) {
   std::vector<std::string> out;
+  ListPages pages;
   auto call = read_call("GET", "/tags/list?n=1000");
   for (;;) {
     auto reply = origin().send(call);
     if (reply.status() != 200) origin().fail(reply);
-    const auto body = read_all(*reply.answer, kMaxListPage, reply.shown());
-    const auto json = Json::parse(body, nullptr, false);
-    const auto list = json.is_object() ? json.find("tags") : json.end();
-    if (!json.is_object() || (list != json.end() && !list->is_array() && !list->is_null()))
-      throw Error(ErrorCode::corrupt, concat(reply.shown(), ": the answer is no list of tags"));
-    const auto before = out.size();
-    if (list != json.end())
-      for (const auto& tag : *list)
-        if (tag.is_string()) out.push_back(tag.get<std::string>());
+    for (auto& tag : read_names(reply, "tags", "tags")) out.push_back(std::move(tag));
     if (out.size() > limit)
       throw Error(ErrorCode::unsupported, concat(reply.shown(), ": more than ", limit, " tags"));
-    const auto next = next_link(reply.header("Link"));
-    if (!next || out.size() == before) return out;
-    call.url = reply.url.resolve(*next);
-    if (!call.url)
-      throw Error(ErrorCode::corrupt, concat(reply.shown(), ": the link to the next page is no URL"));
+    call.url = pages.next(reply);
+    if (!call.url) return out;
   }
 }
 
@@ -467,21 +456,21 @@ std::optional<std::vector<Referrer>> RegistryClient::referrers_from_api(const oc
   if (!artifact_type.empty()) path += "?artifactType=" + percent_encode(artifact_type);
   auto call = read_call("GET", path);
   call.headers.add("Accept", std::string(oci::media_type::kIndex));
+  ListPages pages;
   for (;;) {
     auto reply = origin().send(call);
-    const bool unknown = reply.status() == 404 || reply.status() == 405 || reply.status() == 400 ||
-                         media_type_of(reply.header("Content-Type")) != oci::media_type::kIndex;
-    if (unknown && reply.status() < 500 && reply.status() != 401 && reply.status() != 403) {
+    if (reply.status() == 404 || reply.status() == 405 || reply.status() == 400) {
       lacks_referrers_api_ = true;
       return std::nullopt;
     }
     if (reply.status() != 200) origin().fail(reply);
-    add_referrers(read_all(*reply.answer, kMaxListPage, reply.shown()), artifact_type, reply.shown(), out);
-    const auto next = next_link(reply.header("Link"));
-    if (!next) return out;
-    call.url = reply.url.resolve(*next);
-    if (!call.url)
-      throw Error(ErrorCode::corrupt, concat(reply.shown(), ": the link to the next page is no URL"));
+    const auto body = read_all(*reply.answer, kMaxListPage, reply.shown());
+    const auto json = Json::parse(body, nullptr, false);
+    if (!json.is_object() || !json.contains("manifests") || !json["manifests"].is_array())
+      throw Error(ErrorCode::corrupt, concat(reply.shown(), ": the answer is no list of referrers"));
+    add_referrers(body, artifact_type, reply.shown(), out);
+    call.url = pages.next(reply);
+    if (!call.url) return out;
   }
 }
 

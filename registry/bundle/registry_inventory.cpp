@@ -3,7 +3,7 @@
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "registry/image_source.hpp"
-#include "registry/link.hpp"
+#include "registry/list_pages.hpp"
 #include "registry/registry_client.hpp"
 #include "registry/transfer_group.hpp"
 
@@ -11,15 +11,10 @@
 #include <map>
 #include <set>
 
-#include <nlohmann/json.hpp>
-
 namespace dash::registry {
 
 namespace {
 
-using Json = nlohmann::json;
-
-constexpr std::uint64_t kMaxListPage = std::uint64_t{16} << 20;
 constexpr std::size_t kMaxRepositories = 1'000'000;
 
 struct Place {
@@ -70,6 +65,7 @@ std::vector<std::string> list_repositories(RegistrySession& session, const std::
   call.url->path += "/_catalog";
   call.url->query = "n=1000";
   call.scopes = {"registry:catalog:*"};
+  ListPages pages;
   std::vector<std::string> out;
   for (;;) {
     auto reply = client.send(call);
@@ -80,20 +76,12 @@ std::vector<std::string> list_repositories(RegistrySession& session, const std::
               "use the inventory of the last bundle that was imported there: dash-build mirror inventory "
               "BUNDLE");
     if (reply.status() != 200) client.fail(reply);
-    const auto json = Json::parse(read_all(*reply.answer, kMaxListPage, reply.shown()), nullptr, false);
-    if (!json.is_object() || !json.contains("repositories") || !json["repositories"].is_array())
-      throw Error(ErrorCode::corrupt, concat(reply.shown(), ": the answer is no list of repositories"));
-    const auto before = out.size();
-    for (const auto& name : json["repositories"])
-      if (name.is_string()) out.push_back(name.get<std::string>());
+    for (auto& name : read_names(reply, "repositories", "repositories")) out.push_back(std::move(name));
     if (out.size() > kMaxRepositories)
       throw Error(ErrorCode::unsupported,
                   concat(registry, " has more than ", kMaxRepositories, " repositories"));
-    const auto next = next_link(reply.header("Link"));
-    if (!next || out.size() == before) return out;
-    call.url = reply.url.resolve(*next);
-    if (!call.url)
-      throw Error(ErrorCode::corrupt, concat(reply.shown(), ": the link to the next page is no URL"));
+    call.url = pages.next(reply);
+    if (!call.url) return out;
   }
 }
 

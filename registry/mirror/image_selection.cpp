@@ -182,8 +182,15 @@ class Selector {
       source.tag = tag;
       candidates_.push_back({&entry, std::move(source), std::nullopt, {}, nullptr});
     }
-    if (tags.empty() && !repository.failure)
+    if (repository.failure) return;
+    if (tags.empty()) {
       out_.unmatched.push_back({repository.name, entry.destination, entry.image->place});
+      return;
+    }
+    for (const auto& pattern : filter.include)
+      if (!pattern.is_name() && std::none_of(tags.begin(), tags.end(),
+                                             [&](const std::string& tag) { return pattern.matches(tag); }))
+        out_.unmatched_patterns.push_back({repository.name, entry.destination, pattern.text()});
   }
 
   void look_up(Candidate& candidate) {

@@ -43,12 +43,20 @@ struct UnmatchedEntry {
   std::string place;  // MirrorImage::place
 };
 
+// A pattern that matches no tag in an entry of which others do.
+struct UnmatchedPattern {
+  oci::Reference source;  // a repository
+  std::optional<oci::Reference> destination;
+  std::string pattern;
+};
+
 struct ImageSelection {
   // In the list's order, then by tag; what refers to an image stands behind it. Nothing stands here twice for
   // one destination.
   std::vector<SelectedImage> images;
   std::vector<SelectionFailure> failures;
   std::vector<UnmatchedEntry> unmatched;
+  std::vector<UnmatchedPattern> unmatched_patterns;
 };
 
 // Costs one HEAD for each tag, a list of tags for each repository where patterns or referrers need one, and

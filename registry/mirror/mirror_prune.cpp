@@ -17,6 +17,19 @@ std::string repository_of(const oci::Reference& name) {
   return concat(name.registry, '/', name.repository);
 }
 
+// One text for one repository, under whatever name it is reached. Ports that a scheme has by itself are one:
+// which of the two a name without port means, the server says.
+std::string place_of(const RegistrySession& session, const oci::Reference& name) try {
+  const auto endpoint = session.hosts().endpoints(name.registry, name.repository).back();
+  const auto& base = endpoint.base;
+  const bool default_port = base.port == 443 || base.port == 80;
+  return concat(is_loopback_host(base.host) ? "localhost" : base.host, ':',
+                default_port ? std::string() : std::to_string(base.port), base.path, '/',
+                endpoint.repository);
+} catch (const Error&) {
+  return repository_of(name);  // nothing can be reached under it
+}
+
 // A destination repository and what belongs there.
 struct Target {
   oci::Reference name;
@@ -43,10 +56,14 @@ class Prune {
     for (const auto& entry : selection.unmatched)
       if (entry.destination)
         refuse(*entry.destination, concat("no tag of ", entry.source.to_string(), " matches"));
+    for (const auto& entry : selection.unmatched_patterns)
+      if (entry.destination)
+        refuse(*entry.destination,
+               concat("no tag of ", entry.source.to_string(), " matches ", quoted(entry.pattern)));
     for (const auto* list : {&selection.failures, &failures})
       for (const auto& failure : *list) note(failure);
     for (const auto& image : selection.images)
-      if (const auto found = targets_.find(repository_of(image.source)); found != targets_.end())
+      if (const auto found = targets_.find(place_of(session_, image.source)); found != targets_.end())
         refuse(found->second.name, "images are read from it, too");
   }
 
@@ -61,7 +78,7 @@ class Prune {
 
  private:
   Target& target(const oci::Reference& name) {
-    auto& out = targets_[repository_of(name)];
+    auto& out = targets_[place_of(session_, name)];
     out.name = {name.registry, name.repository, {}, std::nullopt};
     return out;
   }

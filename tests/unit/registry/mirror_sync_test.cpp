@@ -401,6 +401,8 @@ TEST_CASE("mirror: pruning leaves a repository alone when something is not known
       {"a tag", "[[image]]\nsource = \"SRC/app\"\n", "/v2/app/manifests/1.1", "SRC/app:1.1 failed"},
       {"a blob", "[[image]]\nsource = \"SRC/app\"\n", "/v2/app/blobs/", "SRC/app:1.0 failed"},
       {"no match", "[[image]]\nsource = \"SRC/app\"\ntags = [\"9.*\"]\n", "", "no tag of SRC/app matches"},
+      {"a pattern", "[[image]]\nsource = \"SRC/app\"\ntags = [\"1.*\", \"9.*\"]\n", "",
+       "no tag of SRC/app matches '9.*'"},
       {"another entry",
        "[[image]]\nsource = \"SRC/app\"\ntags = [\"1.0\"]\n[[image]]\nsource = \"SRC/gone\"\n"
        "destination = \"DST/m/app\"\n",
@@ -437,6 +439,28 @@ TEST_CASE("mirror: pruning leaves a repository alone that images are read from")
   f.image("app", "2", 2);
   const auto report = f.sync(f.list(
       "[[image]]\nsource = \"SRC/app\"\ntags = [\"1\"]\ndestination = \"SRC/app:copy\"\n", "prune = true\n"));
+  CHECK(report.pruned.empty());
+  REQUIRE(report.unpruned.size() == 1);
+  CHECK(report.unpruned[0].reason == "images are read from it, too");
+  CHECK(f.server.manifest("app", "2"));
+}
+
+TEST_CASE("mirror: pruning knows a repository under its other names") {
+  Mirrors f;
+  f.image("app", "1", 1);
+  f.image("app", "2", 2);
+  const auto port = f.target.address().substr(f.target.address().find(':'));
+  auto report = f.sync(f.list(concat("[[image]]\nsource = \"SRC/app:1\"\n[[image]]\nsource = \"SRC/app:2\"\n",
+                                     "destination = \"localhost", port, "/m/app\"\n"),
+                              "prune = true\n"));
+  CHECK_FALSE(report.failed());
+  CHECK(report.pruned.empty());
+  CHECK(f.target.manifest("m/app", "1"));
+  CHECK(f.target.manifest("m/app", "2"));
+  const auto source = "localhost" + f.server.address().substr(f.server.address().find(':'));
+  report =
+      f.sync(f.list(concat("[[image]]\nsource = \"SRC/app:1\"\ndestination = \"", source, "/app:copy\"\n"),
+                    "prune = true\n"));
   CHECK(report.pruned.empty());
   REQUIRE(report.unpruned.size() == 1);
   CHECK(report.unpruned[0].reason == "images are read from it, too");

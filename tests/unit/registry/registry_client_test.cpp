@@ -1,5 +1,6 @@
 // The client against a registry that misbehaves: what is sent, and what comes out.
 #include "base/text.hpp"
+#include "registry/bundle/registry_inventory.hpp"
 #include "registry/registry_error.hpp"
 #include "tests/unit/registry/fake_fixture.hpp"
 
@@ -250,6 +251,60 @@ TEST_CASE("client: tags over several pages") {
   CHECK(contains(error_of([&] { client.tags(3); }), "more than 3 tags"));
 }
 
+namespace {
+
+struct ListPage {
+  const char* name;
+  std::string body;
+  std::string link;  // of the second page to the next
+  const char* message;
+};
+
+// The first page is empty and links to `row`.
+FakeAnswer list_page(const FakeRequest& request, const ListPage& row) {
+  FakeAnswer out;
+  const bool first = !contains(request.target, "last=");
+  out.body = first ? R"({"tags":[],"repositories":null})" : row.body;
+  const auto link = first ? "?n=1000&last=0" : row.link;
+  if (!link.empty()) out.headers.emplace_back("Link", concat('<', link, ">; rel=\"next\""));
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("client: pages of lists that are empty, and that are none") {
+  const ListPage table[] = {
+      {"the rest", R"({"tags":["a"],"repositories":["a"]})", "", ""},
+      {"null", R"({"tags":null,"repositories":null})", "", ""},
+      {"missing", R"({"name":"team/app"})", "", ": the answer is no list of "},
+      {"numbers", R"({"tags":["a",1],"repositories":["a",1]})", "", ": the answer is no list of "},
+      {"text", R"({"tags":"a","repositories":"a"})", "", ": the answer is no list of "},
+      {"no JSON", "<html>", "", ": the answer is no list of "},
+      {"itself", R"({"tags":[],"repositories":[]})", "?n=1000&last=0",
+       ": the link to the next page leads back to one that was read"},
+      {"the first", R"({"tags":["a"],"repositories":["a"]})", "?n=1000",
+       ": the link to the next page leads back to one that was read"},
+  };
+  for (const auto& row : table) {
+    INFO(row.name);
+    FakeFixture f;
+    f.server.set_hook([&](const FakeRequest& request) { return std::optional(list_page(request, row)); });
+    RegistrySession session(f.settings);
+    RegistryClient client(session, f.name(), {});
+    const auto tags = [&] { return client.tags(); };
+    const auto repositories = [&] { return list_repositories(session, f.server.address(), {}); };
+    if (std::string(row.message).empty()) {
+      const auto expected =
+          contains(row.body, "\"a\"") ? std::vector<std::string>{"a"} : std::vector<std::string>();
+      CHECK(tags() == expected);
+      CHECK(repositories() == expected);
+    } else {
+      CHECK(contains(error_of(tags), row.message));
+      CHECK(contains(error_of(repositories), row.message));
+    }
+  }
+}
+
 TEST_CASE("client: referrers from the API, or from the tag in its place") {
   const auto subject = oci::Digest::of(kDocument);
   const auto artifact = concat(
@@ -272,6 +327,40 @@ TEST_CASE("client: referrers from the API, or from the tag in its place") {
     CHECK(client.referrers(subject, "other").empty());
     CHECK(f.server.manifest("team/app", "sha256-" + subject.hex()).has_value() ==
           (kind == dash::testing::FakeRegistry::Referrers::none));
+  }
+}
+
+TEST_CASE("client: which answers mean that there is no referrers API") {
+  const auto index = R"({"schemaVersion":2,"manifests":[]})";
+  struct {
+    int status;
+    std::string body;
+    const char* message;  // empty: the tag in its place is asked
+  } const table[] = {
+      {404, "", ""},
+      {405, "", ""},
+      {400, "", ""},
+      {429, "", ": 429"},
+      {503, "", ": 503"},
+      {200, "<html>", ": the answer is no list of referrers"},
+      {200, "{}", ": the answer is no list of referrers"},
+      {200, index, ""},
+  };
+  for (const auto& row : table) {
+    INFO(row.status << ' ' << row.body);
+    FakeFixture f;
+    f.settings.retry.retries = 0;
+    f.server.set_hook([&](const FakeRequest& request) -> std::optional<FakeAnswer> {
+      if (!contains(request.target, "/referrers/")) return std::nullopt;
+      return answer(row.status, {{"Content-Type", "application/json"}}, row.body);
+    });
+    RegistrySession session(f.settings);
+    RegistryClient client(session, f.name(), {});
+    const auto ask = [&] { return client.referrers(oci::Digest::of(kDocument)); };
+    if (std::string(row.message).empty())
+      CHECK(ask().empty());
+    else
+      CHECK(contains(error_of(ask), row.message));
   }
 }
 

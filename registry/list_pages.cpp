@@ -1,0 +1,48 @@
+#include "registry/list_pages.hpp"
+
+#include "base/error.hpp"
+#include "base/text.hpp"
+#include "registry/link.hpp"
+
+#include <nlohmann/json.hpp>
+
+namespace dash::registry {
+
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr std::size_t kMaxPages = 10'000;
+
+}  // namespace
+
+std::optional<Url> ListPages::next(const Reply& reply) {
+  const auto link = next_link(reply.header("Link"));
+  if (!link) return std::nullopt;
+  auto url = reply.url.resolve(*link);
+  if (!url) throw Error(ErrorCode::corrupt, concat(reply.shown(), ": the link to the next page is no URL"));
+  seen_.insert(reply.url.to_string());
+  if (seen_.contains(url->to_string()))
+    throw Error(ErrorCode::corrupt,
+                concat(reply.shown(), ": the link to the next page leads back to one that was read"));
+  if (seen_.size() == kMaxPages)
+    throw Error(ErrorCode::corrupt, concat(reply.shown(), ": the list has more than ", kMaxPages, " pages"));
+  return url;
+}
+
+std::vector<std::string> read_names(Reply& reply, const char* key, std::string_view what) {
+  const auto json = Json::parse(read_all(*reply.answer, kMaxListPage, reply.shown()), nullptr, false);
+  const auto refuse = [&] {
+    throw Error(ErrorCode::corrupt, concat(reply.shown(), ": the answer is no list of ", what));
+  };
+  const auto list = json.is_object() ? json.find(key) : json.end();
+  if (!json.is_object() || list == json.end() || (!list->is_array() && !list->is_null())) refuse();
+  std::vector<std::string> out;
+  for (const auto& name : *list) {
+    if (!name.is_string()) refuse();
+    out.push_back(name.get<std::string>());
+  }
+  return out;
+}
+
+}  // namespace dash::registry
