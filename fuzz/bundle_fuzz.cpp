@@ -21,7 +21,8 @@ void check(std::string_view text) {
   }
   if (!(Document::parse(value.to_json(), "again") == value)) std::abort();
   if constexpr (requires { value.inventory(); }) {
-    dash::MemorySource front(dash::registry::BundlePlan(value).front());
+    const dash::registry::BundlePlan plan(value);
+    dash::MemorySource front(plan.front());
     if (!(dash::registry::read_bundle_front(front, "again") == value)) std::abort();
   }
 }

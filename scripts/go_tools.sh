@@ -5,7 +5,7 @@
 # the ten that its drivers for clouds need. Debian's own Go is too old for all, but not to fetch a newer toolchain, which is
 # a module too.
 set -euo pipefail
-toolchain=golang.org/toolchain@v0.0.1-go1.25.0.linux-$(dpkg --print-architecture)
+toolchain=golang.org/toolchain@v0.0.1-go1.26.8.linux-$(dpkg --print-architecture)
 mkdir -p "$1"
 target=$(cd "$1" && pwd)
 shift
@@ -18,7 +18,7 @@ done
 command -v go >/dev/null || install_packages golang-go
 export GOPATH=$target/go GOFLAGS=-mod=mod GOTOOLCHAIN=local CGO_ENABLED=0
 go=go
-if ! go version | grep -Eq 'go1\.(2[5-9]|[3-9][0-9])'; then
+if ! go version | grep -Eq 'go1\.(26\.([7-9]|[1-9][0-9])|2[7-9]|[3-9][0-9])'; then
   directory=$(cd / && go mod download -json "$toolchain" | sed -n 's/.*"Dir": "\(.*\)".*/\1/p')
   # Modules are kept without execute permissions.
   chmod -R u+w "$directory"
