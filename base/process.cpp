@@ -215,10 +215,6 @@ class Stopper {
   std::optional<Clock::time_point> terminated_;
 };
 
-}  // namespace
-
-namespace {
-
 Error start_failure(const std::string& program, const char* step, int error_number,
                     StartError::Namespaces namespaces) {
   auto error = system_error(concat("cannot start ", program, " (", step, ")"), error_number);

@@ -71,9 +71,7 @@ class Collector {
     const auto selection = registry::select_images(session_, wanted, stop_);
     // A bundle that lacks what was asked for would be noticed too late.
     if (!selection.failures.empty()) std::rethrow_exception(selection.failures.front().failure);
-    for (const auto& entry : selection.unmatched)
-      events_.emit(
-          Warning{"export", concat(entry.place, ": no tag of ", entry.source.to_string(), " matches")});
+    for (const auto& entry : selection.unmatched) events_.emit(Warning{"export", registry::describe(entry)});
     for (const auto& image : selection.images)
       items_.push_back({bundled_name(image.source, image.image), image.image, image.from});
     return std::move(items_);
@@ -225,7 +223,7 @@ int run_command(const MirrorInventoryOptions& options, std::stop_token stop) {
     return 0;
   }
   const auto host = read_host_settings(options.common);
-  const auto registry = options.place.substr(0, options.place.find('/'));
+  const auto registry = registry::RegistryPlace::parse(options.place).registry;
   registry::RegistrySession session(registry_settings(options.registry, host, options.common.home, registry));
   std::cout << registry::read_registry_inventory(session, options.place, stop).to_json();
   return 0;

@@ -5,7 +5,6 @@
 #include "cli/shared_options.hpp"
 
 #include <cctype>
-#include <memory>
 
 #include <CLI/CLI.hpp>
 
@@ -13,22 +12,10 @@ namespace dash::cli {
 
 namespace {
 
-using Chosen = std::function<void(Command)>;
-
 constexpr const char* kBundle = "A file, or the first part of its parts' names (FILE.001 …)";
 
-template <class Options>
-std::pair<CLI::App*, std::shared_ptr<Options>> add(CLI::App& group, const Chosen& chosen, const char* name,
-                                                   const char* what, const char* footer) {
-  auto options = std::make_shared<Options>();
-  auto* command = group.add_subcommand(name, what);
-  command->footer(footer);
-  command->callback([options, chosen] { chosen(*options); });
-  return {command, options};
-}
-
 void add_export(CLI::App& group, SettingOptions& settings, const Chosen& chosen) {
-  auto [command, options] = add<MirrorExportOptions>(
+  auto [command, options] = add_command<MirrorExportOptions>(
       group, chosen, "export", "Write images into a bundle that can be carried",
       "Examples:\n"
       "  dash-build mirror export july.tar --from mirror.toml\n"
@@ -67,7 +54,7 @@ void add_export(CLI::App& group, SettingOptions& settings, const Chosen& chosen)
 }
 
 void add_import(CLI::App& group, SettingOptions& settings, const Chosen& chosen) {
-  auto [command, options] = add<MirrorImportOptions>(
+  auto [command, options] = add_command<MirrorImportOptions>(
       group, chosen, "import", "Bring the images of a bundle into a registry",
       "Examples:\n"
       "  dash-build mirror import july.tar registry.example:5000/mirror\n"
@@ -92,7 +79,7 @@ void add_import(CLI::App& group, SettingOptions& settings, const Chosen& chosen)
 }
 
 void add_inventory(CLI::App& group, SettingOptions& settings, const Chosen& chosen) {
-  auto [command, options] = add<MirrorInventoryOptions>(
+  auto [command, options] = add_command<MirrorInventoryOptions>(
       group, chosen, "inventory", "Print what a registry or a bundle has, for 'export --since'",
       "Example:\n  dash-build mirror inventory registry.example:5000/mirror > inventory.json");
   command
@@ -105,8 +92,9 @@ void add_inventory(CLI::App& group, SettingOptions& settings, const Chosen& chos
 }
 
 void add_verify(CLI::App& group, SettingOptions& settings, const Chosen& chosen) {
-  auto [command, options] = add<MirrorVerifyOptions>(group, chosen, "verify", "Check every byte of a bundle",
-                                                     "Example:\n  dash-build mirror verify july.tar");
+  auto [command, options] =
+      add_command<MirrorVerifyOptions>(group, chosen, "verify", "Check every byte of a bundle",
+                                       "Example:\n  dash-build mirror verify july.tar");
   command->add_option("BUNDLE", options->bundle, kBundle)->required()->type_name("FILE");
   settings.add(*command, "progress", options->progress);
   settings.add(*command, "threads", options->threads);

@@ -3,19 +3,15 @@
 #include "cli/bundle_options.hpp"
 #include "cli/shared_options.hpp"
 
-#include <memory>
-
 #include <CLI/CLI.hpp>
 
 namespace dash::cli {
 
 namespace {
 
-using Chosen = std::function<void(Command)>;
-
 void add_sync(CLI::App& group, SettingOptions& settings, const Chosen& chosen) {
-  auto& command = *group.add_subcommand("sync", "Bring the images that a file lists to their destinations");
-  command.footer(
+  auto [command, options] = add_command<MirrorSyncOptions>(
+      group, chosen, "sync", "Bring the images that a file lists to their destinations",
       "Examples:\n"
       "  dash-build mirror sync mirror.toml --dry-run\n"
       "  dash-build mirror sync mirror.toml --prune --json > report.json\n"
@@ -26,22 +22,19 @@ void add_sync(CLI::App& group, SettingOptions& settings, const Chosen& chosen) {
       "  source = \"registry.example/team/app\"\n"
       "  tags = [\"semver:>=1.2 <2\", \"latest\"]\n"
       "  platforms = [\"linux/amd64\"]");
-  // Lives as long as the parser's callbacks.
-  const auto options = std::make_shared<MirrorSyncOptions>();
-  command.callback([options, chosen] { chosen(*options); });
-  command.add_option("FILE", options->file, "Which images, and where to")->required()->type_name("FILE");
-  command.add_flag("--dry-run", options->dry_run, "Say what would be copied and removed; write nothing");
-  command.add_flag_function(
+  command->add_option("FILE", options->file, "Which images, and where to")->required()->type_name("FILE");
+  command->add_flag("--dry-run", options->dry_run, "Say what would be copied and removed; write nothing");
+  command->add_flag_function(
       "--prune,!--no-prune",
-      [options](std::int64_t count) {
+      [options = options](std::int64_t count) {
         options->prune = count > 0 ? MirrorSyncOptions::Prune::yes : MirrorSyncOptions::Prune::no;
       },
       "Remove tags from the destinations that the file does not mean (default: as the file says)");
-  command.add_flag("--fail-fast", options->fail_fast, "Stop at the first failure instead of going on");
-  command.add_flag("--json", options->json, "Print the report as JSON");
-  add_registry(command, options->registry);
-  settings.add(command, "progress", options->progress);
-  add_common(settings, command, options->common);
+  command->add_flag("--fail-fast", options->fail_fast, "Stop at the first failure instead of going on");
+  command->add_flag("--json", options->json, "Print the report as JSON");
+  add_registry(*command, options->registry);
+  settings.add(*command, "progress", options->progress);
+  add_common(settings, *command, options->common);
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
-// The command line as values: one struct per subcommand. Only options.cpp, setting_options.cpp and
-// completion.cpp know the parser library.
+// The command line as values: one struct per subcommand. Only the files *options.cpp and completion.cpp know
+// the parser library.
 #pragma once
 
 #include "base/path.hpp"

@@ -4,6 +4,14 @@
 
 namespace dash::cli {
 
+CLI::App& add_subcommand(CLI::App& parent, const std::string& name, const std::string& what,
+                         const std::string& footer, std::function<void()> chosen) {
+  auto& command = *parent.add_subcommand(name, what);
+  command.footer(footer);
+  command.callback(std::move(chosen));
+  return command;
+}
+
 void add_common(SettingOptions& settings, CLI::App& command, CommonOptions& options) {
   settings.add(command, "home", options.home);
   settings.add(command, "ca_bundle", options.ca_bundle);

@@ -2,34 +2,15 @@
 
 #include "cli/shared_options.hpp"
 
-#include <memory>
-
 #include <CLI/CLI.hpp>
 
 namespace dash::cli {
 
-namespace {
-
-// A subcommand whose options live as long as the parser's callbacks.
-template <class Options>
-std::pair<CLI::App*, std::shared_ptr<Options>> add(CLI::App& app, const std::function<void(Command)>& chosen,
-                                                   const std::string& name, const std::string& what,
-                                                   const std::string& footer) {
-  auto options = std::make_shared<Options>();
-  auto* command = app.add_subcommand(name, what);
-  command->footer(footer);
-  command->callback([options, chosen] { chosen(*options); });
-  return {command, options};
-}
-
-}  // namespace
-
-void add_transfer_commands(CLI::App& app, SettingOptions& settings,
-                           const std::function<void(Command)>& chosen) {
+void add_transfer_commands(CLI::App& app, SettingOptions& settings, const Chosen& chosen) {
   {
     auto [command, options] =
-        add<PushOptions>(app, chosen, "push", "Send an image to a registry",
-                         "Example:\n  dash-build push sales registry.example/team/sales:1.2");
+        add_command<PushOptions>(app, chosen, "push", "Send an image to a registry",
+                                 "Example:\n  dash-build push sales registry.example/team/sales:1.2");
     command
         ->add_option(
             "IMAGE", options->image,
@@ -43,8 +24,8 @@ void add_transfer_commands(CLI::App& app, SettingOptions& settings,
   }
   {
     auto [command, options] =
-        add<PullOptions>(app, chosen, "pull", "Fetch an image from a registry into the store",
-                         "Example:\n  dash-build pull registry.example/team/sales:1.2 -t sales");
+        add_command<PullOptions>(app, chosen, "pull", "Fetch an image from a registry into the store",
+                                 "Example:\n  dash-build pull registry.example/team/sales:1.2 -t sales");
     command->add_option("IMAGE", options->image, "REGISTRY/REPOSITORY[:TAG][@DIGEST]")->required();
     command->add_option("-t,--tag", options->name, "Name in the store (default: IMAGE)")
         ->type_name("NAME[:TAG]");
@@ -58,9 +39,9 @@ void add_transfer_commands(CLI::App& app, SettingOptions& settings,
     add_common(settings, *command, options->common);
   }
   {
-    auto [command, options] =
-        add<CopyOptions>(app, chosen, "copy", "Copy an image between registries, layouts and the store",
-                         "Example:\n  dash-build copy docker://a.example/app:1 docker://b.example/app:1");
+    auto [command, options] = add_command<CopyOptions>(
+        app, chosen, "copy", "Copy an image between registries, layouts and the store",
+        "Example:\n  dash-build copy docker://a.example/app:1 docker://b.example/app:1");
     constexpr const char* kPlaces =
         "docker://REGISTRY/REPOSITORY[:TAG], oci:DIR[:TAG], or a name in the store";
     command->add_option("FROM", options->from, kPlaces)->required();
@@ -76,26 +57,27 @@ void add_transfer_commands(CLI::App& app, SettingOptions& settings,
     add_common(settings, *command, options->common);
   }
   {
-    auto [command, options] = add<TagsOptions>(app, chosen, "tags", "List the tags of a repository",
-                                               "Example:\n  dash-build tags registry.example/team/sales");
+    auto [command, options] =
+        add_command<TagsOptions>(app, chosen, "tags", "List the tags of a repository",
+                                 "Example:\n  dash-build tags registry.example/team/sales");
     command->add_option("REPOSITORY", options->repository, "REGISTRY/REPOSITORY")->required();
     add_credentials(*command, options->registry);
     add_registry(*command, options->registry);
     add_common(settings, *command, options->common);
   }
   {
-    auto [command, options] =
-        add<ManifestOptions>(app, chosen, "manifest", "Print a manifest or index as the registry has it",
-                             "Example:\n  dash-build manifest registry.example/team/sales:1.2");
+    auto [command, options] = add_command<ManifestOptions>(
+        app, chosen, "manifest", "Print a manifest or index as the registry has it",
+        "Example:\n  dash-build manifest registry.example/team/sales:1.2");
     command->add_option("IMAGE", options->image, "REGISTRY/REPOSITORY[:TAG][@DIGEST]")->required();
     add_credentials(*command, options->registry);
     add_registry(*command, options->registry);
     add_common(settings, *command, options->common);
   }
   {
-    auto [command, options] =
-        add<DeleteOptions>(app, chosen, "delete", "Remove a tag, or by digest a manifest, from a registry",
-                           "Example:\n  dash-build delete registry.example/team/sales:1.2");
+    auto [command, options] = add_command<DeleteOptions>(
+        app, chosen, "delete", "Remove a tag, or by digest a manifest, from a registry",
+        "Example:\n  dash-build delete registry.example/team/sales:1.2");
     command->add_option("IMAGE", options->image, "REGISTRY/REPOSITORY:TAG or …@DIGEST")->required();
     add_credentials(*command, options->registry);
     add_registry(*command, options->registry);
@@ -103,8 +85,8 @@ void add_transfer_commands(CLI::App& app, SettingOptions& settings,
   }
   {
     auto [command, options] =
-        add<LoginOptions>(app, chosen, "login", "Store a user's password for a registry",
-                          "Example:\n  dash-build login registry.example -u sam < password.txt");
+        add_command<LoginOptions>(app, chosen, "login", "Store a user's password for a registry",
+                                  "Example:\n  dash-build login registry.example -u sam < password.txt");
     command->add_option("REGISTRY", options->host, "HOST[:PORT]")->required();
     command->add_option("-u,--user", options->user, "User name; the password is read from standard input")
         ->required();
@@ -113,8 +95,9 @@ void add_transfer_commands(CLI::App& app, SettingOptions& settings,
     add_common(settings, *command, options->common);
   }
   {
-    auto [command, options] = add<LogoutOptions>(app, chosen, "logout", "Forget a registry's password",
-                                                 "Example:\n  dash-build logout registry.example");
+    auto [command, options] =
+        add_command<LogoutOptions>(app, chosen, "logout", "Forget a registry's password",
+                                   "Example:\n  dash-build logout registry.example");
     command->add_option("REGISTRY", options->host, "HOST[:PORT]")->required();
     command->add_option("--authfile", options->registry.auth_file, "Where it is stored (default: as login)")
         ->type_name("FILE");

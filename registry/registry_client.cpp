@@ -1,10 +1,9 @@
 #include "registry/registry_client.hpp"
 
 #include "base/text.hpp"
+#include "registry/blob_download.hpp"
 #include "registry/list_pages.hpp"
 #include "registry/registry_error.hpp"
-
-#include <algorithm>
 
 #include <nlohmann/json.hpp>
 
@@ -13,9 +12,6 @@ namespace dash::registry {
 namespace {
 
 using Json = nlohmann::json;
-using OrderedJson = nlohmann::ordered_json;
-
-constexpr std::uint64_t kProgressThatCounts = std::uint64_t{1} << 20;
 
 const char* const kManifestTypes =
     "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, "
@@ -57,87 +53,6 @@ void check_blob_head(const Reply& reply, const oci::Descriptor& blob, std::uint6
     throw Error(ErrorCode::corrupt, concat(reply.shown(), ": asked for the bytes from ", offset,
                                            ", the answer has ", dash::quoted(reply.header("Content-Range"))));
 }
-
-// A blob's bytes from `offset` on, over as many connections as it takes.
-class BlobDownload : public Source {
- public:
-  using Open = std::function<Reply(std::uint64_t offset)>;
-  BlobDownload(Open open, oci::Descriptor blob, std::uint64_t offset, const RetryPolicy& policy,
-               std::stop_token stop)
-      : open_(std::move(open)),
-        blob_(std::move(blob)),
-        position_(offset),
-        policy_(policy),
-        stop_(std::move(stop)),
-        backoff_(policy) {
-    connect();  // so that what is not there is known at once
-  }
-
-  std::size_t read(MutableBytes buffer) override {
-    const auto left = blob_.size - position_;
-    if (left == 0) {
-      check_end();
-      return 0;
-    }
-    for (;;) {
-      try {
-        if (!reply_) connect();
-        const auto count = reply_->answer->read(
-            buffer.first(static_cast<std::size_t>(std::min<std::uint64_t>(left, buffer.size()))));
-        if (count == 0 && !buffer.empty()) throw_short();
-        position_ += count;
-        since_failure_ += count;
-        return count;
-      } catch (const TransferError& error) {
-        reply_.reset();
-        if (!error.is_transient()) throw;
-        if (since_failure_ >= kProgressThatCounts) backoff_.emplace(policy_);
-        since_failure_ = 0;
-        const auto wait = backoff_->next();
-        if (!wait) throw;
-        pause_for(*wait, stop_);
-      }
-    }
-  }
-
- private:
-  void connect() {
-    reply_.emplace(open_(position_));
-    const auto from_start = reply_->status() == 200;
-    if (from_start && position_ > 0) skip_body(position_);  // ranges are optional for a registry
-  }
-  void skip_body(std::uint64_t count) {
-    std::vector<std::byte> buffer(kStreamBlock);
-    while (count > 0) {
-      const auto got = reply_->answer->read(MutableBytes(buffer).first(
-          static_cast<std::size_t>(std::min<std::uint64_t>(count, buffer.size()))));
-      if (got == 0) throw_short();
-      count -= got;
-    }
-  }
-  [[noreturn]] void throw_short() const {
-    throw Error(ErrorCode::corrupt,
-                concat(reply_->shown(), ": the blob ends after ", position_, " of ", blob_.size, " bytes"));
-  }
-  void check_end() {
-    if (!reply_) return;
-    std::byte more{};
-    const auto count = reply_->answer->read(MutableBytes(&more, 1));
-    const auto shown = reply_->shown();
-    reply_.reset();
-    if (count > 0)
-      throw Error(ErrorCode::corrupt, concat(shown, ": the blob is longer than ", blob_.size, " bytes"));
-  }
-
-  Open open_;
-  oci::Descriptor blob_;
-  std::uint64_t position_;
-  const RetryPolicy& policy_;
-  std::stop_token stop_;
-  std::optional<Backoff> backoff_;
-  std::optional<Reply> reply_;
-  std::uint64_t since_failure_ = 0;
-};
 
 }  // namespace
 
@@ -355,8 +270,8 @@ Reply RegistryClient::open_blob(const oci::Descriptor& blob, std::uint64_t offse
 }
 
 std::unique_ptr<Source> RegistryClient::blob_from(const oci::Descriptor& blob, std::uint64_t offset) {
-  return std::make_unique<BlobDownload>([this, blob](std::uint64_t from) { return open_blob(blob, from); },
-                                        blob, offset, session_.settings().retry, stop_);
+  return download_blob([this, blob](std::uint64_t from) { return open_blob(blob, from); }, blob, offset,
+                       session_.settings().retry, stop_);
 }
 
 namespace {
@@ -415,105 +330,6 @@ std::optional<Url> RegistryClient::mount_blob(const oci::Digest& digest, const s
   if (reply.status() == 201) return std::nullopt;
   if (reply.status() == 202) return reply.location();
   origin().fail(reply);
-}
-
-namespace {
-
-std::string referrers_tag(const std::string& digest) {
-  auto out = digest;
-  std::replace(out.begin(), out.end(), ':', '-');
-  return out.substr(0, 128);
-}
-
-std::string text_at(const Json& json, const char* key) {
-  const auto found = json.find(key);
-  return found != json.end() && found->is_string() ? found->get<std::string>() : std::string();
-}
-
-void add_referrers(const std::string& body, const std::string& artifact_type, std::string_view name,
-                   std::vector<Referrer>& out) {
-  const auto index = oci::Index::parse(body, name);
-  const auto json = Json::parse(body);
-  for (std::size_t i = 0; i < index.manifests.size(); ++i) {
-    const auto type = text_at(json["manifests"][i], "artifactType");
-    if (artifact_type.empty() || artifact_type == type) out.push_back({index.manifests[i], type});
-  }
-}
-
-}  // namespace
-
-std::vector<Referrer> RegistryClient::referrers(const oci::Digest& subject,
-                                                const std::string& artifact_type) {
-  if (auto out = referrers_from_api(subject, artifact_type)) return *std::move(out);
-  return referrers_from_tag(subject, artifact_type);
-}
-
-std::optional<std::vector<Referrer>> RegistryClient::referrers_from_api(const oci::Digest& subject,
-                                                                        const std::string& artifact_type) {
-  if (lacks_referrers_api_) return std::nullopt;
-  std::vector<Referrer> out;
-  auto path = "/referrers/" + subject.to_string();
-  if (!artifact_type.empty()) path += "?artifactType=" + percent_encode(artifact_type);
-  auto call = read_call("GET", path);
-  call.headers.add("Accept", std::string(oci::media_type::kIndex));
-  ListPages pages;
-  for (;;) {
-    auto reply = origin().send(call);
-    if (reply.status() == 404 || reply.status() == 405 || reply.status() == 400) {
-      lacks_referrers_api_ = true;
-      return std::nullopt;
-    }
-    if (reply.status() != 200) origin().fail(reply);
-    const auto body = read_all(*reply.answer, kMaxListPage, reply.shown());
-    const auto json = Json::parse(body, nullptr, false);
-    if (!json.is_object() || !json.contains("manifests") || !json["manifests"].is_array())
-      throw Error(ErrorCode::corrupt, concat(reply.shown(), ": the answer is no list of referrers"));
-    add_referrers(body, artifact_type, reply.shown(), out);
-    call.url = pages.next(reply);
-    if (!call.url) return out;
-  }
-}
-
-// distribution-spec "Referrers Tag Schema".
-std::vector<Referrer> RegistryClient::referrers_from_tag(const oci::Digest& subject,
-                                                         const std::string& artifact_type) {
-  std::vector<Referrer> out;
-  const auto tag = referrers_tag(subject.to_string());
-  try {
-    const auto list = manifest(tag);
-    if (oci::media_type::is_index(list.descriptor.media_type))
-      add_referrers(list.bytes, artifact_type, concat(registry_, '/', repository_, ':', tag), out);
-  } catch (const RegistryError& error) {
-    if (error.code() != ErrorCode::not_found) throw;
-  }
-  return out;
-}
-
-void RegistryClient::list_referrer(const std::string& subject, const oci::Descriptor& manifest_descriptor,
-                                   std::string_view bytes) try {
-  if (!oci::Digest::try_parse(subject)) return;
-  const auto tag = referrers_tag(subject);
-  const std::scoped_lock lock(session_.referrer_lists());
-  OrderedJson index = {
-      {"schemaVersion", 2}, {"mediaType", oci::media_type::kIndex}, {"manifests", OrderedJson::array()}};
-  if (const auto there = resolve(tag); there && oci::media_type::is_index(there->media_type))
-    index = OrderedJson::parse(manifest(tag).bytes);
-  const auto digest = manifest_descriptor.digest.to_string();
-  for (const auto& entry : index["manifests"])
-    if (entry.value("digest", std::string()) == digest) return;
-  const auto json = OrderedJson::parse(bytes);
-  OrderedJson entry = {
-      {"mediaType", manifest_descriptor.media_type}, {"digest", digest}, {"size", manifest_descriptor.size}};
-  if (auto type = json.value("artifactType", std::string()); !type.empty())
-    entry["artifactType"] = type;
-  else if (json.contains("config") && json["config"].is_object())
-    entry["artifactType"] = json["config"].value("mediaType", std::string());
-  if (json.contains("annotations")) entry["annotations"] = json["annotations"];
-  index["manifests"].push_back(std::move(entry));
-  store_manifest(tag, index.dump(), std::string(oci::media_type::kIndex));
-} catch (const OrderedJson::exception& fault) {
-  throw Error(ErrorCode::corrupt,
-              concat("the list of referrers of ", subject, " is not an index: ", fault.what()));
 }
 
 }  // namespace dash::registry

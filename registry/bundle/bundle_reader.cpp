@@ -3,7 +3,6 @@
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "oci/tar_writer.hpp"
-#include "registry/image_source.hpp"
 #include "registry/transfer_group.hpp"
 
 #include <algorithm>
@@ -18,23 +17,16 @@ BundleIndex read_index(const PartFilesReader& files) {
   return read_bundle_front(source, files.file().string());
 }
 
-// The documents of a bundle, for following what an image refers to.
-class BundledDocuments : public ImageSource {
- public:
-  explicit BundledDocuments(const BundleReader& reader) : reader_(reader) {}
-  std::string document(const oci::Descriptor& descriptor) override {
-    const auto source = reader_.open(descriptor);
-    return read_all(*source, oci::kMaxDocumentSize, descriptor.digest.to_string());
-  }
-  std::unique_ptr<BlobSource> blob(const oci::Descriptor& descriptor) override {
-    return reader_.open(descriptor);
-  }
-
- private:
-  const BundleReader& reader_;
-};
-
 }  // namespace
+
+std::string BundleSource::document(const oci::Descriptor& descriptor) {
+  const auto source = reader_.open(descriptor);
+  return read_all(*source, oci::kMaxDocumentSize, descriptor.digest.to_string());
+}
+
+std::unique_ptr<BlobSource> BundleSource::blob(const oci::Descriptor& descriptor) {
+  return reader_.open(descriptor);
+}
 
 std::size_t PartFilesSource::read(MutableBytes buffer) {
   const auto wanted = static_cast<std::size_t>(std::min<std::uint64_t>(buffer.size(), end_ - at_));
@@ -91,9 +83,9 @@ std::vector<std::string> BundleReader::verify(ThreadPool& pool, EventSink& event
 
   std::set<oci::Digest> known;
   for (const auto& entry : index_.inventory().blobs) known.insert(entry.blob.digest);
-  BundledDocuments documents(*this);
+  BundleSource source(*this);
   for (const auto& image : index_.images)
-    for (const auto& blob : read_contents(documents, image.image).blobs)
+    for (const auto& blob : read_contents(source, image.image).blobs)
       if (!known.contains(blob.digest))
         faults.push_back(concat(image.name, " needs ", blob.digest.to_string(),
                                 ", which is neither in the bundle nor said to be at the destination"));

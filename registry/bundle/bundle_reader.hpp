@@ -6,6 +6,7 @@
 #include "registry/blob_source.hpp"
 #include "registry/bundle/bundle_plan.hpp"
 #include "registry/bundle/part_files.hpp"
+#include "registry/image_source.hpp"
 
 #include <memory>
 #include <stop_token>
@@ -37,6 +38,17 @@ class BundleReader {
   PartFilesReader files_;
   BundleIndex index_;
   BundlePlan plan_;
+};
+
+// A bundle's images.
+class BundleSource : public ImageSource {
+ public:
+  explicit BundleSource(const BundleReader& reader) : reader_(reader) {}
+  std::string document(const oci::Descriptor& descriptor) override;
+  std::unique_ptr<BlobSource> blob(const oci::Descriptor& descriptor) override;
+
+ private:
+  const BundleReader& reader_;
 };
 
 // Reads a bundle's files one after the other.

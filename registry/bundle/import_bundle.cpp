@@ -51,29 +51,13 @@ class Destination {
   std::map<std::string, std::unique_ptr<RegistryClient>> clients_;
 };
 
-// The images of a bundle as an import needs them: what the bundle leaves out, or what has passed by, comes
-// from the destination itself.
+// The images of a bundle as an import needs them: blobs that the bundle leaves out come from the destination
+// itself.
 class ImportSource : public ImageSource {
  public:
-  using Documents = std::unordered_map<oci::Digest, std::string>;
-  explicit ImportSource(const BundleReader& bundle) : bundle_(&bundle) {}
-  explicit ImportSource(const Documents& documents) : documents_(&documents) {}
-
   void note(const oci::Digest& blob, RegistryClient& at) { at_.emplace(blob, &at); }
 
-  std::string document(const oci::Descriptor& descriptor) override {
-    if (documents_ != nullptr) {
-      const auto found = documents_->find(descriptor.digest);
-      if (found == documents_->end())
-        throw Error(ErrorCode::corrupt,
-                    concat("the bundle lacks the manifest ", descriptor.digest.to_string()));
-      return found->second;
-    }
-    const auto source = bundle_->open(descriptor);
-    return read_all(*source, oci::kMaxDocumentSize, descriptor.digest.to_string());
-  }
   std::unique_ptr<BlobSource> blob(const oci::Descriptor& descriptor) override {
-    if (bundle_ != nullptr && bundle_->has(descriptor.digest)) return bundle_->open(descriptor);
     const auto found = at_.find(descriptor.digest);
     if (found == at_.end())
       throw Error(ErrorCode::corrupt, concat("the bundle lacks the blob ", descriptor.digest.to_string()));
@@ -81,9 +65,38 @@ class ImportSource : public ImageSource {
   }
 
  private:
-  const BundleReader* bundle_ = nullptr;
-  const Documents* documents_ = nullptr;  // instead of the bundle
   std::map<oci::Digest, RegistryClient*> at_;
+};
+
+class FileImportSource : public ImportSource {
+ public:
+  explicit FileImportSource(const BundleReader& bundle) : bundle_(bundle), source_(bundle) {}
+  std::string document(const oci::Descriptor& descriptor) override { return source_.document(descriptor); }
+  std::unique_ptr<BlobSource> blob(const oci::Descriptor& descriptor) override {
+    return bundle_.has(descriptor.digest) ? source_.blob(descriptor) : ImportSource::blob(descriptor);
+  }
+
+ private:
+  const BundleReader& bundle_;
+  BundleSource source_;
+};
+
+// Its documents are kept, its blobs have passed by.
+class StreamImportSource : public ImportSource {
+ public:
+  void keep(const oci::Digest& digest, std::string document) {
+    documents_.emplace(digest, std::move(document));
+  }
+  std::string document(const oci::Descriptor& descriptor) override {
+    const auto found = documents_.find(descriptor.digest);
+    if (found == documents_.end())
+      throw Error(ErrorCode::corrupt,
+                  concat("the bundle lacks the manifest ", descriptor.digest.to_string()));
+    return found->second;
+  }
+
+ private:
+  std::unordered_map<oci::Digest, std::string> documents_;
 };
 
 class Import {
@@ -112,7 +125,7 @@ class Import {
   }
 
   void from_file(const BundleReader& bundle) {
-    ImportSource source(bundle);
+    FileImportSource source(bundle);
     check_required(source, needed(source));
     push(source);
   }
@@ -124,15 +137,15 @@ class Import {
     if (documents_size > kMaxStreamedDocuments)
       throw Error(ErrorCode::unsupported, concat(name, " has ", human_size(documents_size), " of manifests"))
           .with_hint("import the bundle from a file");
-    ImportSource::Documents documents;
+    StreamImportSource source;
     std::size_t next = 0;
     for (; next < index_.documents.size(); ++next) {
-      auto blob = enter(in, plan.blobs()[next], name);
-      documents.emplace(plan.blobs()[next].blob.digest,
-                        read_all(*blob, oci::kMaxDocumentSize, plan.blobs()[next].blob.digest.to_string()));
-      leave(in, *blob, plan.blobs()[next], name);
+      const auto& planned = plan.blobs()[next];
+      auto blob = enter(in, planned, name);
+      const auto& digest = planned.blob.digest;
+      source.keep(digest, read_all(*blob, oci::kMaxDocumentSize, digest.to_string()));
+      leave(in, *blob, planned, name);
     }
-    ImportSource source(documents);
     const auto wanted = needed(source);
     check_required(source, wanted);
     const auto present = present_images();
@@ -323,17 +336,8 @@ class Import {
 
 }  // namespace
 
-ImportTarget::ImportTarget(std::string_view destination, const std::vector<std::string>& rules) {
-  const auto slash = destination.find('/');
-  registry_ = std::string(destination.substr(0, slash));
-  if (slash != std::string_view::npos && slash + 1 < destination.size()) {
-    prefix_ = std::string(destination.substr(slash + 1));
-    if (!prefix_.ends_with('/')) prefix_ += '/';
-  }
-  const auto probe = oci::Reference::parse(concat(registry_, '/', prefix_, "x"));
-  if (probe.registry.empty())
-    throw Error(ErrorCode::usage, concat(dash::quoted(destination), " names no registry"))
-        .with_hint("a registry has a dot or a port in its name: REGISTRY[:PORT][/PREFIX]");
+ImportTarget::ImportTarget(std::string_view destination, const std::vector<std::string>& rules)
+    : place_(RegistryPlace::parse(destination)) {
   for (const auto& rule : rules) {
     const auto equals = rule.find('=');
     if (equals == std::string::npos || equals == 0)
@@ -359,8 +363,8 @@ oci::Reference ImportTarget::name_of(const std::string& bundled) const {
     repository = to.empty() ? rest : rest.empty() ? to : concat(to, '/', rest);
     break;
   }
-  source.registry = registry_;
-  source.repository = prefix_ + repository;
+  source.registry = place_.registry;
+  source.repository = place_.prefix + repository;
   return oci::Reference::parse(source.to_string());
 }
 

@@ -3,6 +3,7 @@
 
 #include "base/event.hpp"
 #include "registry/bundle/bundle_reader.hpp"
+#include "registry/bundle/registry_place.hpp"
 #include "registry/pusher.hpp"
 
 #include <stop_token>
@@ -21,15 +22,14 @@ class ImportTarget {
   // below TO instead; the longest FROM wins. Throws Error(usage).
   ImportTarget(std::string_view destination, const std::vector<std::string>& rules);
 
-  const std::string& registry() const { return registry_; }
+  const std::string& registry() const { return place_.registry; }
   // Throws Error(usage) when the result is no name.
   oci::Reference name_of(const std::string& bundled) const;
   // Throws Error(usage) for a rule that concerns none of these names.
   void check_rules(const std::vector<std::string>& bundled) const;
 
  private:
-  std::string registry_;
-  std::string prefix_;  // with '/' at its end, or empty
+  RegistryPlace place_;
   std::vector<std::pair<std::string, std::string>> rules_;
 };
 

@@ -2,6 +2,7 @@
 
 #include "base/error.hpp"
 #include "base/text.hpp"
+#include "registry/bundle/registry_place.hpp"
 #include "registry/image_source.hpp"
 #include "registry/list_pages.hpp"
 #include "registry/registry_client.hpp"
@@ -17,18 +18,6 @@ namespace {
 
 constexpr std::size_t kMaxRepositories = 1'000'000;
 
-struct Place {
-  std::string registry;
-  std::string prefix;  // with '/' at its end, or empty
-};
-
-Place parse_place(const std::string& text) {
-  const auto slash = text.find('/');
-  Place out{text.substr(0, slash), slash == std::string::npos ? "" : text.substr(slash + 1)};
-  if (!out.prefix.empty() && !out.prefix.ends_with('/')) out.prefix += '/';
-  return out;
-}
-
 // What one repository has.
 struct Repository {
   std::string name;
@@ -36,7 +25,7 @@ struct Repository {
   std::map<oci::Digest, oci::Descriptor> blobs;
 };
 
-void read_repository(RegistrySession& session, const Place& place, Repository& out,
+void read_repository(RegistrySession& session, const RegistryPlace& place, Repository& out,
                      const std::stop_token& stop) {
   const auto full = oci::Reference::parse(concat(place.registry, '/', place.prefix, out.name));
   RegistryClient client(session, full, stop);
@@ -87,7 +76,7 @@ std::vector<std::string> list_repositories(RegistrySession& session, const std::
 
 Inventory read_registry_inventory(RegistrySession& session, const std::string& text,
                                   const std::stop_token& stop) {
-  const auto place = parse_place(text);
+  const auto place = RegistryPlace::parse(text);
   std::vector<Repository> repositories;
   for (const auto& name : list_repositories(session, place.registry, stop))
     if (name.starts_with(place.prefix) && name.size() > place.prefix.size())

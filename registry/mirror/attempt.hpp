@@ -8,6 +8,9 @@
 
 namespace dash::registry {
 
+// Threads for small requests: this many hide the time that answers take without being a burden.
+inline constexpr unsigned kLookups = 8;
+
 // Runs `body`; an Error that leaves it becomes `failure`, so that it does not hide the others. Being canceled
 // and bugs still throw.
 template <class Body>

@@ -17,8 +17,6 @@ namespace dash::registry {
 
 namespace {
 
-// Requests are small: this many hide the time that answers take without being a burden.
-constexpr unsigned kLookups = 8;
 constexpr int kMaxReferrerDepth = 8;
 // Suffixes of the tags that cosign gives to what it says about a digest.
 constexpr const char* kCosign[] = {".sig", ".att", ".sbom"};
@@ -338,6 +336,11 @@ class Selector {
 };
 
 }  // namespace
+
+std::string describe(const UnmatchedEntry& entry) {
+  return concat(entry.place, entry.place.empty() ? "" : ": ", "no tag of ", entry.source.to_string(),
+                " matches");
+}
 
 ImageSelection select_images(RegistrySession& session, const MirrorList& list, const std::stop_token& stop) {
   return Selector(session, list, stop).run();

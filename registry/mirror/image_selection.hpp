@@ -42,6 +42,8 @@ struct UnmatchedEntry {
   std::optional<oci::Reference> destination;
   std::string place;  // MirrorImage::place
 };
+// "mirror.toml:5:1: no tag of registry.example/team/app matches"
+std::string describe(const UnmatchedEntry& entry);
 
 // A pattern that matches no tag in an entry of which others do.
 struct UnmatchedPattern {

@@ -98,7 +98,7 @@ class Prune {
   std::string prune(const Target& target) {
     std::exception_ptr failure;
     attempt(failure, [&] {
-      RegistryClient client(session_, target.name, stop_);
+      RegistryClient client(session_, target.name, stop_, RegistryClient::Use::write);
       for (const auto& tag : superfluous(client, target)) {
         auto& pruned = out_.pruned.emplace_back();
         pruned.tag = target.name;

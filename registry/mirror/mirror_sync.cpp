@@ -13,7 +13,6 @@ namespace dash::registry {
 
 namespace {
 
-constexpr unsigned kLookups = 8;  // as in image_selection.cpp
 constexpr const char* kSources = "sources";
 constexpr const char* kCopy = "copy";
 constexpr const char* kPrune = "prune";
@@ -57,9 +56,7 @@ class Sync {
   void find() {
     selection_ = select_images(session_, list_, stop_);
     for (const auto& failure : selection_.failures) stop_at(failure.failure);
-    for (const auto& entry : selection_.unmatched)
-      events_.emit(Warning{kSources, concat(entry.place, entry.place.empty() ? "" : ": ", "no tag of ",
-                                            entry.source.to_string(), " matches")});
+    for (const auto& entry : selection_.unmatched) events_.emit(Warning{kSources, describe(entry)});
     for (const auto& image : selection_.images) {
       auto& synced = report_.images.emplace_back();
       synced.role = image.role;

@@ -37,9 +37,11 @@ DOCUMENTS = (MANIFEST, INDEX, "application/vnd.docker.distribution.manifest.v2+j
              "application/vnd.docker.distribution.manifest.list.v2+json")
 
 
-def find_program(name):
-    """Its path, or nothing."""
-    return shutil.which(name, path=TOOLS + os.pathsep + os.environ["PATH"])
+def need_program(name):
+    """Its path; without it the test fails."""
+    path = shutil.which(name, path=TOOLS + os.pathsep + os.environ["PATH"])
+    assert path, f"{name} is not here: scripts/go_tools.sh {TOOLS} {name}"
+    return path
 
 
 def free_port():
@@ -361,76 +363,6 @@ class TcpProxy:
         self.listener.close()
 
 
-class TokenServer:
-    """Gives out signed tokens that a registry honours for `life` seconds; asks for USER and PASSWORD.
-
-    Distribution takes tokens up to a minute after they expired, so they are dated back by that.
-    """
-
-    LEEWAY = 60
-
-    def __init__(self, directory, life):
-        self.life = life
-        self.directory = pathlib.Path(directory)
-        self.directory.mkdir(parents=True, exist_ok=True)
-        run("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", self.directory / "key", "-out",
-            self.directory / "crt", "-days", "2", "-subj", "/CN=token-server")
-        pem = (self.directory / "crt").read_text()
-        self.certificate = "".join(pem.split("-----")[2].split())
-        self.given = 0
-        self.refused = 0
-        outer = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def log_message(self, *_):
-                pass
-
-            def do_GET(self):
-                wanted = "Basic " + base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
-                query = urllib.parse.parse_qs(urllib.parse.urlsplit(self.path).query)
-                if self.headers.get("Authorization") != wanted:
-                    outer.refused += 1
-                    return self.answer(401, {"errors": [{"code": "UNAUTHORIZED", "message": "who are you?"}]})
-                outer.given += 1
-                self.answer(200, {"token": outer.sign(query), "expires_in": outer.life})
-
-            def answer(self, status, value):
-                body = json.dumps(value).encode()
-                self.send_response(status)
-                self.send_header("Content-Length", str(len(body)))
-                self.send_header("Content-Type", "application/json")
-                self.end_headers()
-                self.wfile.write(body)
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-        self.auth = {"token": {"realm": f"http://127.0.0.1:{self.server.server_port}/token", "service": "test",
-                               "issuer": "token-server", "rootcertbundle": str(self.directory / "crt")}}
-
-    def sign(self, query):
-        def encode(data):
-            return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
-
-        now = int(time.time())
-        access = []
-        for scope in " ".join(query.get("scope", [])).split():
-            kind, name, actions = scope.split(":")
-            access.append({"type": kind, "name": name, "actions": actions.split(",")})
-        head = {"typ": "JWT", "alg": "RS256", "x5c": [self.certificate]}
-        claims = {"iss": "token-server", "sub": USER, "aud": "test", "exp": now + self.life - self.LEEWAY, "nbf": now - 300,
-                  "iat": now - 300, "jti": os.urandom(8).hex(), "access": access}
-        text = encode(json.dumps(head).encode()) + "." + encode(json.dumps(claims).encode())
-        signature = subprocess.run(["openssl", "dgst", "-sha256", "-sign", self.directory / "key"], input=text.encode(),
-                                   stdout=subprocess.PIPE, check=True).stdout
-        return text + "." + encode(signature)
-
-    def close(self):
-        self.server.shutdown()
-        self.server.server_close()
-
-
 class ScriptedServer:
     """Answers each request with what `answer(request)` says: status, headers, body. `requests` are those that came."""
 
@@ -468,6 +400,59 @@ class ScriptedServer:
     def close(self):
         self.server.shutdown()
         self.server.server_close()
+
+
+class TokenServer:
+    """Gives out signed tokens that a registry honours for `life` seconds; asks for USER and PASSWORD.
+
+    Distribution takes tokens up to a minute after they expired, so they are dated back by that.
+    """
+
+    LEEWAY = 60
+
+    def __init__(self, directory, life):
+        self.life = life
+        self.directory = pathlib.Path(directory)
+        self.directory.mkdir(parents=True, exist_ok=True)
+        run("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", self.directory / "key", "-out",
+            self.directory / "crt", "-days", "2", "-subj", "/CN=token-server")
+        pem = (self.directory / "crt").read_text()
+        self.certificate = "".join(pem.split("-----")[2].split())
+        self.given = 0
+        self.refused = 0
+        self.server = ScriptedServer(self.answer)
+        self.auth = {"token": {"realm": f"http://{self.server.address}/token", "service": "test",
+                               "issuer": "token-server", "rootcertbundle": str(self.directory / "crt")}}
+
+    def answer(self, request):
+        wanted = "Basic " + base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
+        headers = {"Content-Type": "application/json"}
+        if request.headers.get("Authorization") != wanted:
+            self.refused += 1
+            return 401, headers, json.dumps({"errors": [{"code": "UNAUTHORIZED", "message": "who are you?"}]}).encode()
+        self.given += 1
+        query = urllib.parse.parse_qs(urllib.parse.urlsplit(request.path).query)
+        return 200, headers, json.dumps({"token": self.sign(query), "expires_in": self.life}).encode()
+
+    def sign(self, query):
+        def encode(data):
+            return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+        now = int(time.time())
+        access = []
+        for scope in " ".join(query.get("scope", [])).split():
+            kind, name, actions = scope.split(":")
+            access.append({"type": kind, "name": name, "actions": actions.split(",")})
+        head = {"typ": "JWT", "alg": "RS256", "x5c": [self.certificate]}
+        claims = {"iss": "token-server", "sub": USER, "aud": "test", "exp": now + self.life - self.LEEWAY, "nbf": now - 300,
+                  "iat": now - 300, "jti": os.urandom(8).hex(), "access": access}
+        text = encode(json.dumps(head).encode()) + "." + encode(json.dumps(claims).encode())
+        signature = subprocess.run(["openssl", "dgst", "-sha256", "-sign", self.directory / "key"], input=text.encode(),
+                                   stdout=subprocess.PIPE, check=True).stdout
+        return text + "." + encode(signature)
+
+    def close(self):
+        self.server.close()
 
 
 class ConnectProxy:

@@ -1,55 +1,26 @@
 """`mirror sync` between two real registries, looked at with skopeo."""
-import contextlib
 import http.client
 import json
 import os
-import socket
-import subprocess
 import time
 import unittest
 
+from registries import RegistryServer
 from support import Case, run
 
 SUMMARY = "{} images: {} already there, {} copied, {} failed\n"
 
 
-@contextlib.contextmanager
-def registry(directory):
-    """Debian's docker-registry on a loopback port; gives its address."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    directory.mkdir()
-    config = directory / "config.yml"
-    config.write_text(
-        "version: 0.1\nlog: {level: error, accesslog: {disabled: true}}\n"
-        f"storage:\n  filesystem: {{rootdirectory: {directory}/data}}\n  delete: {{enabled: true}}\n"
-        f"http:\n  addr: 127.0.0.1:{port}\n  secret: test\n"
-    )
-    process = subprocess.Popen(
-        ["docker-registry", "serve", config], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    try:
-        end = time.monotonic() + 20
-        while True:
-            with contextlib.suppress(OSError):
-                socket.create_connection(("127.0.0.1", port), 1).close()
-                break
-            if time.monotonic() > end or process.poll() is not None:
-                raise AssertionError("docker-registry does not start")
-            time.sleep(0.05)
-        yield f"127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait()
-
-
 class MirrorTest(Case):
     def setUp(self):
         super().setUp()
-        self.source = self.enter(registry(self.scratch / "source"))
-        self.target = self.enter(registry(self.scratch / "target"))
+        self.source, self.target = (self.serve(name) for name in ("source", "target"))
         self.shared = os.urandom(200_000)
+
+    def serve(self, name):
+        server = RegistryServer("docker-registry", self.scratch / name)
+        self.addCleanup(server.stop)
+        return server.address
 
     def make_image(self, content):
         """A layout with an image of two layers: one that all of them share, one of its own."""

@@ -3,7 +3,7 @@ import base64
 import json
 import unittest
 
-from registries import (DOCUMENTS, PASSWORD, USER, Certificates, ConnectProxy, RegistryServer, ScriptedServer, find_program, htpasswd,
+from registries import (DOCUMENTS, PASSWORD, USER, Certificates, ConnectProxy, RegistryServer, ScriptedServer, need_program, htpasswd,
                         make_large_layout, make_layouts)
 from support import Case, run
 
@@ -40,7 +40,7 @@ class RegistryErrorTest(Case):
         return server
 
     def registry(self, **options):
-        server = RegistryServer(find_program("docker-registry"), self.scratch / "registry", **options)
+        server = RegistryServer(need_program("docker-registry"), self.scratch / "registry", **options)
         self.addCleanup(server.stop)
         return server
 

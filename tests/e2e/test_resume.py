@@ -10,7 +10,7 @@ import sys
 import time
 import unittest
 
-from registries import PASSWORD, USER, RegistryServer, TcpProxy, TokenServer, find_program, make_large_layout
+from registries import PASSWORD, USER, RegistryServer, TcpProxy, TokenServer, need_program, make_large_layout
 from support import PROGRAM, Case
 
 KILLS = int(os.environ.get("DASH_E2E_KILLS", "100"))
@@ -73,9 +73,7 @@ class ResumeTest(Case):
         self.image, self.layer = make_large_layout(self.source, SIZE)
 
     def serve(self, program, **options):
-        if not (path := find_program(program)):
-            self.skipTest(f"{program} is not here: nothing is proved with it")
-        server = RegistryServer(path, self.scratch / "registry", **options)
+        server = RegistryServer(need_program(program), self.scratch / "registry", **options)
         self.addCleanup(server.stop)
         return server
 
@@ -137,7 +135,7 @@ class ResumeTest(Case):
 
     def test_pull(self):
         for program in "registry", "docker-registry":
-            if find_program(program):
+            if need_program(program):
                 break
         server = self.serve(program)
         self.dash("push", f"oci:{self.source}", f"{server.address}/large:1", store=self.scratch / "other")
