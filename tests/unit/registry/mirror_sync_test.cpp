@@ -2,7 +2,6 @@
 #include "registry/mirror/mirror_sync.hpp"
 
 #include "base/text.hpp"
-#include "registry/tag_removal.hpp"
 #include "tests/unit/registry/fake_fixture.hpp"
 
 #include <algorithm>
@@ -465,48 +464,4 @@ TEST_CASE("mirror: pruning knows a repository under its other names") {
   REQUIRE(report.unpruned.size() == 1);
   CHECK(report.unpruned[0].reason == "images are read from it, too");
   CHECK(f.server.manifest("app", "2"));
-}
-
-TEST_CASE("tags are removed where the registry deletes by digest only") {
-  Mirrors f;
-  f.server.set_hook([](const FakeRequest& request) -> std::optional<FakeAnswer> {
-    if (request.method != "DELETE" || contains(request.target, "/sha256:")) return std::nullopt;
-    FakeAnswer out;
-    out.status = 400;
-    out.body = R"({"errors":[{"code":"DIGEST_INVALID","message":"provided digest did not match"}]})";
-    return out;
-  });
-  f.image("app", "1", 1);
-  RegistrySession session(f.settings);
-  RegistryClient client(session, f.name("app"), {});
-  CHECK(remove_tag(client, "1"));
-  const auto lines = f.server.lines();
-  // First without the tag, so that it stays when nothing can be deleted.
-  std::vector<std::string> methods;
-  for (const auto& line : lines) methods.push_back(line.substr(0, line.find(' ')));
-  CHECK(methods ==
-        std::vector<std::string>{"DELETE", "HEAD", "HEAD", "POST", "PUT", "PUT", "DELETE", "PUT", "DELETE"});
-  CHECK(lines[5].starts_with("PUT /v2/app/manifests/sha256:"));
-  CHECK(lines[6] == "DELETE" + lines[5].substr(3));
-  CHECK(lines[7] == "PUT /v2/app/manifests/1");
-  CHECK(lines[8] == lines[6]);
-  CHECK_FALSE(remove_tag(client, "2"));
-}
-
-TEST_CASE("a tag stays where the registry deletes nothing") {
-  Mirrors f;
-  f.server.set_hook([](const FakeRequest& request) -> std::optional<FakeAnswer> {
-    if (request.method != "DELETE") return std::nullopt;
-    FakeAnswer out;
-    out.status = 405;
-    out.body = R"({"errors":[{"code":"UNSUPPORTED","message":"The operation is unsupported."}]})";
-    return out;
-  });
-  f.image("app", "1", 1);
-  const auto before = f.server.manifest("app", "1");
-  RegistrySession session(f.settings);
-  RegistryClient client(session, f.name("app"), {});
-  CHECK(contains(error_of([&] { remove_tag(client, "1"); }),
-                 ": 405 UNSUPPORTED: The operation is unsupported."));
-  CHECK(f.server.manifest("app", "1") == before);
 }
