@@ -33,6 +33,9 @@ FileLock enter(const fs::path& home) {
 }  // namespace
 
 Store::Store(const fs::path& home)
-    : home_(home), in_use_(enter(home)), layout_(oci::ImageLayout::open_or_create(home / "layout")) {}
+    : home_(home),
+      in_use_(enter(home)),
+      layout_(oci::ImageLayout::open_or_create(home / "layout")),
+      layers_(layout_) {}
 
 }  // namespace dash::builder

@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace dash::oci {
 
@@ -29,6 +30,8 @@ class BlobStore {
   // Error(corrupt) when the content is not what the descriptor says. Absent: Error(not_found).
   virtual std::unique_ptr<Source> open(const Descriptor& blob) const = 0;
   virtual std::unique_ptr<BlobWriter> begin_write() = 0;
+  // These will be opened soon: a store that has to get blobs from afar can get them side by side.
+  virtual void expect(const std::vector<Descriptor>& blobs) const { static_cast<void>(blobs); }
 
   // The whole of a small blob, verified.
   std::string read(const Descriptor& blob, std::uint64_t limit) const;
