@@ -4,7 +4,7 @@ import time
 import unittest
 
 from package_index import PackageIndex, noisy_wheel
-from support import Case, decisions, layers
+from support import Case, decisions, layers, pinned_uv
 
 KIB = 1024
 
@@ -29,7 +29,8 @@ class LayersTest(Case):
         start = time.monotonic()
         made = self.build(
             app, *words,
-            env={"PIP_INDEX_URL": self.index.url, "PIP_FIND_LINKS": "", "UV_DEFAULT_INDEX": "", "PIP_EXTRA_INDEX_URL": ""},
+            env={"PIP_INDEX_URL": self.index.url, "PIP_FIND_LINKS": "", "UV_DEFAULT_INDEX": "", "PIP_EXTRA_INDEX_URL": "",
+                 "DASH_BUILD_UV": pinned_uv()},
         )
         made["elapsed"] = time.monotonic() - start
         # Not what uv asked the index for: it reads metadata out of wheels.
