@@ -39,6 +39,10 @@ struct AppOptions {
   std::vector<std::string> python_runtimes;  // "VERSION=URL-or-FILE#sha256=HEX"
   fs::path uv;
   std::string compression = "zstd";
+  bool explain = false;
+  bool upgrade = false;
+  std::vector<std::string> upgrade_packages;
+  std::string locked;  // a file, or the name of an image in the store; empty: none
 };
 
 struct BuildOptions {
@@ -71,6 +75,13 @@ struct InspectOptions {
   CommonOptions common;
   std::string image;
   bool json = false;
+};
+
+struct LockOptions {
+  CommonOptions common;
+  std::string image;  // a name in the store; empty: that of the app in `directory`
+  fs::path directory = ".";
+  fs::path output;  // empty: standard output
 };
 
 struct ImagesOptions {
@@ -232,12 +243,12 @@ struct ParseEnd {
   int exit_code = 0;
 };
 
-using Command =
-    std::variant<BuildOptions, PlanOptions, LayerOptions, InspectOptions, ImagesOptions, RemoveOptions,
-                 CollectOptions, ValidateOptions, DoctorOptions, ConfigOptions, CompletionOptions,
-                 PushOptions, PullOptions, CopyOptions, TagsOptions, ManifestOptions, DeleteOptions,
-                 MirrorSyncOptions, MirrorExportOptions, MirrorImportOptions, MirrorInventoryOptions,
-                 MirrorVerifyOptions, LoginOptions, LogoutOptions, VersionOptions, ParseEnd>;
+using Command = std::variant<BuildOptions, PlanOptions, LockOptions, LayerOptions, InspectOptions,
+                             ImagesOptions, RemoveOptions, CollectOptions, ValidateOptions, DoctorOptions,
+                             ConfigOptions, CompletionOptions, PushOptions, PullOptions, CopyOptions,
+                             TagsOptions, ManifestOptions, DeleteOptions, MirrorSyncOptions,
+                             MirrorExportOptions, MirrorImportOptions, MirrorInventoryOptions,
+                             MirrorVerifyOptions, LoginOptions, LogoutOptions, VersionOptions, ParseEnd>;
 
 // Parses the arguments (without the program's name), over what configuration files and the environment
 // `variables` say. Throws an Error for a wrong value of a setting.
