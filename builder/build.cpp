@@ -176,7 +176,7 @@ BuildReport run_build(const Workbench& bench, const BuildRequest& request) {
       with_context(concat("in step ", step->name()), [&] { step->prepare(state); });
     const auto decided = decider.decide(*step, state);
     bench.events.emit(
-        StepPlanned{step->name(), decided.plan.decision, decided.plan.reason});
+        StepPlanned{step->name(), decided.plan.decision, decided.plan.reason, decided.plan.inputs});
     StepReport report{decided.plan, {}, 0};
     if (decided.plan.decision != Decision::skip) {
       if (decided.record) decider.remember(*step, *decided.key);
