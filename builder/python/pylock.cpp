@@ -140,20 +140,6 @@ Lock parse_lock(std::string_view text, std::string_view directory) {
   return lock;
 }
 
-// The first package that is not for every environment; empty: there is none, or this is no TOML.
-std::string first_with_marker(std::string_view text) {
-  try {
-    const toml::table document = toml::parse(text);
-    if (const toml::array* packages = document["packages"].as_array())
-      for (const toml::node& package : *packages)
-        if (const toml::table* table = package.as_table(); table != nullptr && table->contains("marker"))
-          return text_of(*table, "name");
-  } catch (const toml::parse_error&) {
-    return {};
-  }
-  return {};
-}
-
 }  // namespace
 
 Lock Lock::parse(std::string_view text, std::string_view directory) {
@@ -168,13 +154,6 @@ Lock Lock::parse(std::string_view text, std::string_view directory) {
 }
 
 Lock Lock::parse_given(std::string_view text, std::string_view directory, std::string_view place) {
-  if (const auto name = first_with_marker(text); !name.empty())
-    throw Error(ErrorCode::invalid_input,
-                concat(place, " is a lock for several environments: its ", name, " has a marker"))
-        .with_hint(
-            "give a lock for the image's Python alone: \"dash-build lock NAME\" prints that of a built "
-            "image, and "
-            "\"uv pip compile --format pylock.toml\" can make one");
   try {
     return parse_lock(text, directory);
   } catch (const Fault& fault) {

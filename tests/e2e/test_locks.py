@@ -68,7 +68,7 @@ class KeptTest(LockCase):
         index = self.serve_packages(self.new)
         kept = self.make(f"{self.a}>=1\n")
         self.assertEqual(kept, {"a": "1.0", "b": "1.0"})
-        self.assertEqual(self.step()["reason"], f"requirements.txt changed: {self.a} → {self.a}>=1")
+        self.assertIn(f"requirements.txt changed: {self.a} → {self.a}>=1", self.step()["reason"])
         lock = self.lock()
         self.assertIn(index.host, lock)
         self.assertEqual(lock.count("http://"), lock.count(f"http://{index.host}/"))
@@ -173,8 +173,8 @@ class LockedTest(LockCase):
         self.assertEqual(message(f"{a} @ https://files.example/{a}-1.0-py3-none-any.whl\n"),
                          f"requirements.txt:1: '{a} @ https://files.example/{a}-1.0-py3-none-any.whl' is not what LOCK has: "
                          f"{a} from a package index")
-        file.write_text(file.read_text().replace('requires-python = ">=3', 'requires-python = "<3,>=2'))
-        self.assertRegex(message(f"{a}\n"), r"^LOCK is for Python <3,>=2\S*, and the image has 3\.\d+\.\d+$")
+        file.write_text(file.read_text().replace('requires-python = ">=3', 'requires-python = ">=93'))
+        self.assertRegex(message(f"{a}\n"), r"^LOCK is for Python >=93\S*, and the image has 3\.\d+\.\d+$")
         file.write_text("[[packages\n")
         self.assertIn("is not a lock that can be used", self.refused(f"{a}\n", "--locked", file).stderr)
         for place, code in (("./none.toml", 9), ("no-such-image", 9)):
