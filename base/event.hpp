@@ -1,6 +1,8 @@
 // What a build tells while it runs. Libraries never print: they emit events; a renderer in cli/ shows them.
 #pragma once
 
+#include "base/step_input.hpp"
+
 #include <chrono>
 #include <cstdint>
 #include <string>
@@ -17,6 +19,7 @@ struct StepPlanned {
   std::string step;
   Decision decision = Decision::build;
   std::string reason;
+  std::vector<StepInput> inputs = {};
 };
 struct StepStarted {
   std::string step;

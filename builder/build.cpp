@@ -23,6 +23,7 @@ class Decider {
   struct Decided {
     PlannedStep plan;
     std::optional<StepKey> key;
+    StepInputs inputs;
     std::optional<StepRecord> record;  // set when the step's result is there
   };
 
@@ -34,25 +35,9 @@ class Decider {
       out.plan.reason = *reason;
       return out;
     }
-    const auto inputs = step.inputs(state);
-    out.plan.leaves = inputs.leaves();
-    out.key = inputs.key(step.name());
-    out.plan.decision = step.kind();
-    if (request_.cache == BuildRequest::Cache::ignore && step.name() != kBaseStep) {
-      out.plan.reason = "--no-cache";
-      return out;
-    }
-    auto record = records_.find(*out.key, step.variant(state));
-    if (!record && cache_ != nullptr && cache_->consult())
-      record = records_.find(*out.key, step.variant(state));
-    if (record) {
-      out.plan.decision = Decision::reuse;
-      out.plan.reason = why_reused(*record);
-      out.record = std::move(record);
-      return out;
-    }
-    const bool for_others = records_.find(*out.key).has_value();
-    out.plan.reason = why_not(step, inputs, for_others);
+    out.inputs = step.inputs(state);
+    out.key = out.inputs.key(step.name());
+    decide_on_record(step, state, out);
     return out;
   }
 
@@ -71,12 +56,49 @@ class Decider {
     return "nothing it depends on changed";
   }
 
-  std::string why_not(const Step& step, const StepInputs& inputs, bool for_others) const {
-    if (for_others) return "it was compiled against other system packages";
+  // The result of an earlier build, here or where the cache has looked; nothing when it is not wanted.
+  std::optional<StepRecord> find(const Step& step, const ImageState& state, const StepKey& key) const {
+    if (request_.cache == BuildRequest::Cache::ignore && step.name() != kBaseStep) return std::nullopt;
+    auto record = records_.find(key, step.variant(state));
+    if (!record && cache_ != nullptr && cache_->consult()) record = records_.find(key, step.variant(state));
+    return record;
+  }
+
+  void decide_on_record(const Step& step, const ImageState& state, Decided& out) const {
+    out.plan.decision = step.kind();
+    auto record = find(step, state, *out.key);
+    const auto unwanted = record ? step.unwanted(*record) : std::nullopt;
+    if (record && !unwanted) {
+      out.plan.decision = Decision::reuse;
+      out.plan.reason = why_reused(*record);
+      out.plan.inputs = compare({}, out.inputs.leaves());
+      out.record = std::move(record);
+      return;
+    }
     const auto before = records_.last(app_, step.name());
+    out.plan.inputs = compare(before ? before->leaves : std::vector<Leaf>(), out.inputs.leaves());
+    if (unwanted)
+      out.plan.reason = *unwanted;
+    else if (request_.cache == BuildRequest::Cache::ignore && step.name() != kBaseStep)
+      out.plan.reason = "--no-cache";
+    else
+      out.plan.reason = why_not(out, before);
+  }
+
+  std::string why_not(const Decided& decided, const std::optional<StepRecord>& before) const {
+    if (records_.find(*decided.key)) return "it was compiled against other system packages";
     if (!before) return "not built before";
-    const auto change = describe_change(before->leaves, inputs.leaves());
+    const auto change =
+        describe_change(before->leaves, decided.inputs.leaves(), before->lines(), decided.inputs.lines());
     return change.empty() ? "its layers are no longer in the store" : change;
+  }
+
+  // With the old value where it was another one.
+  static std::vector<StepInput> compare(const std::vector<Leaf>& before, const std::vector<Leaf>& now) {
+    std::vector<StepInput> out;
+    for (auto& [leaf, old] : compare_leaves(before, now))
+      out.push_back({leaf.name, leaf.value, old == leaf.value ? std::nullopt : std::move(old)});
+    return out;
   }
 
   StepRecords records_;
@@ -102,8 +124,9 @@ StepRecord execute(const Workbench& bench, Step& step, const Decider::Decided& d
     return step.run(state);
   });
   const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
-  StepRecord record{step.name(), decided.plan.leaves, std::move(result.layers), std::move(result.facts),
+  StepRecord record{step.name(), decided.inputs.leaves(), std::move(result.layers), std::move(result.facts),
                     elapsed.count()};
+  record.keep_lines(decided.inputs.lines());
   decider.save(step, *decided.key, record);
   for (const auto& layer : record.layers)
     bench.events.emit(
@@ -178,7 +201,8 @@ BuildReport run_build(const Workbench& bench, const BuildRequest& request) {
     if (!step->skip_reason(state))
       with_context(concat("in step ", step->name()), [&] { step->prepare(state); });
     const auto decided = decider.decide(*step, state);
-    bench.events.emit(StepPlanned{step->name(), decided.plan.decision, decided.plan.reason});
+    bench.events.emit(
+        StepPlanned{step->name(), decided.plan.decision, decided.plan.reason, decided.plan.inputs});
     StepReport report{decided.plan, {}, 0};
     if (decided.plan.decision != Decision::skip) {
       if (decided.record) decider.remember(*step, *decided.key);

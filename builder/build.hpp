@@ -1,6 +1,7 @@
 // A whole build: an app's source directory becomes an image in the store.
 #pragma once
 
+#include "base/step_input.hpp"
 #include "builder/build_cache.hpp"
 #include "builder/python/python_packages.hpp"
 #include "builder/python/runtime_archive.hpp"
@@ -32,6 +33,11 @@ struct BuildRequest {
   fs::path uv_program;     // a uv of the host's to use instead of the pinned one; empty: the pinned one
   IndexStrategy index_strategy = IndexStrategy::first_index;
   PycFiles pyc_files = PycFiles::compile;
+  // Versions of the last build under this name are kept where they fit, except these.
+  Upgrade upgrade;
+  // A lock (pylock.toml) to use exactly, and what it is called in messages; empty: uv is asked.
+  std::string locked;
+  std::string locked_place;
   // How many layers the packages of one step may take.
   std::size_t package_layers = LayerLimits().layers;
   // Images in registries whose layers may be taken, the best one first.
@@ -45,7 +51,7 @@ struct PlannedStep {
   std::string step;
   Decision decision = Decision::build;
   std::string reason;
-  std::vector<Leaf> leaves;
+  std::vector<StepInput> inputs;
 };
 
 struct StepReport {

@@ -60,6 +60,9 @@ class Step {
   // with this text; its record serves only builds with the same text, and is kept beside those of the others.
   virtual std::string variant(const ImageState&) const { return {}; }
 
+  // Why a record under the step's key is not what was asked for ("--upgrade"); nothing when it is.
+  virtual std::optional<std::string> unwanted(const StepRecord&) const { return std::nullopt; }
+
   // What `run` is called: `fetch` when the result only has to be brought here.
   virtual Decision kind() const { return Decision::build; }
 

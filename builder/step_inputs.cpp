@@ -1,6 +1,7 @@
 #include "builder/step_inputs.hpp"
 
 #include "base/text.hpp"
+#include "builder/line_changes.hpp"
 
 #include <algorithm>
 
@@ -12,15 +13,26 @@ namespace {
 constexpr std::string_view kFormat = "dash-build step key v1";
 constexpr std::size_t kNamedChanges = 3;
 
-const Leaf* find(const std::vector<Leaf>& leaves, std::string_view name) {
-  const auto found =
-      std::find_if(leaves.begin(), leaves.end(), [&](const Leaf& leaf) { return leaf.name == name; });
-  return found == leaves.end() ? nullptr : &*found;
-}
-
 // Digests say nothing to a person; short plain values do.
 bool worth_showing(const Leaf& leaf) {
   return !leaf.value.empty() && leaf.value.size() <= 40 && !leaf.value.starts_with("sha256:");
+}
+
+std::vector<std::string> lines_of(const ShownLines& lines, const std::string& name) {
+  const auto found = lines.find(name);
+  return found == lines.end() ? std::vector<std::string>() : found->second;
+}
+
+std::string change_of(const ComparedLeaf& compared, const ShownLines& lines_before,
+                      const ShownLines& lines_now) {
+  const auto& [leaf, old] = compared;
+  if (worth_showing(leaf) && worth_showing({leaf.name, *old}))
+    return concat(leaf.name, " changed (", *old, " → ", leaf.value, ")");
+  if (!lines_before.contains(leaf.name) || !lines_now.contains(leaf.name))
+    return concat(leaf.name, " changed");
+  const auto changes = describe_lines(lines_of(lines_before, leaf.name), lines_of(lines_now, leaf.name));
+  return concat(leaf.name, " changed",
+                changes.empty() ? " where hashes or passwords stand" : concat(": ", changes));
 }
 
 }  // namespace
@@ -44,19 +56,29 @@ StepKey StepInputs::key(std::string_view step) const {
   return StepKey(hasher.value());
 }
 
-std::string describe_change(const std::vector<Leaf>& before, const std::vector<Leaf>& now) {
-  std::vector<std::string> changes;
+std::vector<ComparedLeaf> compare_leaves(const std::vector<Leaf>& before, const std::vector<Leaf>& now) {
+  std::vector<ComparedLeaf> out;
+  std::map<std::string_view, std::size_t> used;  // where the search for a name goes on
   for (const auto& leaf : now) {
-    const auto* old = find(before, leaf.name);
-    if (old == nullptr)
-      changes.push_back(concat(leaf.name, " is new"));
-    else if (old->value != leaf.value && worth_showing(*old) && worth_showing(leaf))
-      changes.push_back(concat(leaf.name, " changed (", old->value, " → ", leaf.value, ")"));
-    else if (old->value != leaf.value)
-      changes.push_back(concat(leaf.name, " changed"));
+    auto& at = used[leaf.name];
+    while (at < before.size() && before[at].name != leaf.name) ++at;
+    out.push_back({leaf, at < before.size() ? std::optional(before[at++].value) : std::nullopt});
   }
-  for (const auto& leaf : before)
-    if (find(now, leaf.name) == nullptr) changes.push_back(concat(leaf.name, " is gone"));
+  return out;
+}
+
+std::string describe_change(const std::vector<Leaf>& before, const std::vector<Leaf>& now,
+                            const ShownLines& lines_before, const ShownLines& lines_now) {
+  std::vector<std::string> changes;
+  for (const auto& compared : compare_leaves(before, now))
+    if (!compared.before)
+      changes.push_back(concat(compared.leaf.name, " is new"));
+    else if (*compared.before != compared.leaf.value)
+      changes.push_back(change_of(compared, lines_before, lines_now));
+  for (const auto& compared : compare_leaves(now, before))
+    if (!compared.before) changes.push_back(concat(compared.leaf.name, " is gone"));
+  // The order is part of the key.
+  if (changes.empty() && before != now) changes.emplace_back("the order of its inputs changed");
   if (changes.size() > kNamedChanges) {
     const auto more = changes.size() - kNamedChanges;
     changes.resize(kNamedChanges);

@@ -73,6 +73,20 @@ std::optional<StepRecord> parse_step_record(std::string_view text) {
   }
 }
 
+void StepRecord::keep_lines(const ShownLines& lines) {
+  for (const auto& [name, content] : lines) facts[concat(kLinesFact, name)] = join(content, "\n");
+}
+
+ShownLines StepRecord::lines() const {
+  ShownLines out;
+  for (const auto& [name, content] : facts) {
+    if (!name.starts_with(kLinesFact)) continue;
+    auto& lines = out[name.substr(std::string_view(kLinesFact).size())];
+    for (const auto line : split_lines(content)) lines.emplace_back(line);
+  }
+  return out;
+}
+
 fs::path StepRecords::record_path(std::string_view key_hex) const {
   return store_.records() / directory_ / concat(key_hex, ".json");
 }

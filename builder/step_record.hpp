@@ -17,6 +17,11 @@ namespace dash::builder {
 
 // The fact of a record whose result depends on more than its key tells: on Step::variant, which is its value.
 inline constexpr const char* kVariantFact = "compiled-with";
+// The fact of the python-packages step that is its resolved set of packages: a pylock.toml without secrets.
+inline constexpr const char* kLockFact = "lock";
+
+// Facts with this prefix and a leaf's name are the lines of its file (StepInputs::lines).
+inline constexpr const char* kLinesFact = "lines:";
 
 struct StepRecord {
   std::string step;
@@ -25,6 +30,9 @@ struct StepRecord {
   // Further results that later steps or the image need, by name ("lock", "config").
   std::map<std::string, std::string> facts;
   double seconds = 0;  // how long it took when it ran
+
+  void keep_lines(const ShownLines& lines);
+  ShownLines lines() const;
 };
 
 // A record's file, and what it says; nothing when it is damaged or outdated.

@@ -4,6 +4,8 @@
 #include "builder/published_cache.hpp"
 #include "cli/commands.hpp"
 #include "cli/host_environment.hpp"
+#include "cli/inputs.hpp"
+#include "cli/locks.hpp"
 #include "cli/renderers.hpp"
 #include "cli/report.hpp"
 #include "cli/session.hpp"
@@ -127,6 +129,7 @@ builder::BuildReport build(const BuildOptions& options, const builder::BuildRequ
 
 int run_command(const BuildOptions& options, std::stop_token stop) {
   auto request = make_request(options.app);
+  use_lock(request, options.app.locked, options.common);
   const auto outputs = parse_outputs(options.outputs, request.name);
   const auto push_targets = parse_tags("--push", options.push);
   const auto cache_targets = parse_tags("--cache-to", options.cache_to);
@@ -142,31 +145,33 @@ int run_command(const BuildOptions& options, std::stop_token stop) {
   if (options.progress == Progress::quiet)
     std::cout << report.image.digest.to_string() << '\n';
   else
-    print_report(std::cout, request, report);
+    print_report(std::cout, request, report,
+                 options.app.explain ? ReportDetail::inputs : ReportDetail::layers);
   return 0;
 }
 
 int run_command(const PlanOptions& options, std::stop_token stop) {
   NullEvents events;
-  const auto request = make_request(options.app);
+  auto request = make_request(options.app);
+  use_lock(request, options.app.locked, options.common);
   const Session session(options.common, options.app, 0, events, std::move(stop));
   const auto steps = builder::plan_build(session.bench(), request);
   if (options.json) {
     auto out = Json::array();
     for (const auto& step : steps) {
-      Json leaves = Json::array();
-      for (const auto& leaf : step.leaves) leaves.push_back({{"name", leaf.name}, {"value", leaf.value}});
       out.push_back({{"step", step.step},
                      {"decision", to_string(step.decision)},
                      {"reason", step.reason},
-                     {"leaves", std::move(leaves)}});
+                     {"leaves", inputs_json<Json>(step.inputs)}});
     }
     std::cout << out.dump(2, ' ', false, Json::error_handler_t::replace) << '\n';
     return 0;
   }
-  for (const auto& step : steps)
+  for (const auto& step : steps) {
     std::cout << pad(step.step, 16) << ' ' << pad(std::string(to_string(step.decision)), 6) << ' '
               << step.reason << '\n';
+    if (options.app.explain) print_inputs(std::cout, step.inputs);
+  }
   return 0;
 }
 

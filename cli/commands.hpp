@@ -13,6 +13,7 @@ inline constexpr int kSomeFailed = 11;
 
 int run_command(const BuildOptions& options, std::stop_token stop);
 int run_command(const PlanOptions& options, std::stop_token stop);
+int run_command(const LockOptions& options, std::stop_token stop);
 int run_command(const LayerOptions& options, std::stop_token stop);
 int run_command(const InspectOptions& options, std::stop_token stop);
 int run_command(const ImagesOptions& options, std::stop_token stop);

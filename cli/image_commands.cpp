@@ -39,13 +39,6 @@ std::uint64_t layer_bytes(const oci::Manifest& manifest) {
   return sum;
 }
 
-// Only a build makes a store: here a home without one is a misspelt one.
-builder::Store open_store(const CommonOptions& common) {
-  const auto home = store_home(common.home, environment_variables());
-  require_store(home);
-  return builder::Store(home);
-}
-
 // "1 fault", "2 faults".
 std::string count(std::uint64_t number, std::string_view one, std::string_view many) {
   return concat(number, ' ', number == 1 ? one : many);

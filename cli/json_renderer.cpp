@@ -1,4 +1,5 @@
 #include "cli/event_text.hpp"
+#include "cli/inputs.hpp"
 #include "cli/renderers.hpp"
 
 #include <mutex>
@@ -18,7 +19,8 @@ class JsonRenderer : public EventSink {
                                 return Json{{"event", "step-planned"},
                                             {"step", e.step},
                                             {"decision", to_string(e.decision)},
-                                            {"reason", e.reason}};
+                                            {"reason", e.reason},
+                                            {"leaves", inputs_json<Json>(e.inputs)}};
                               },
                               [](const StepStarted& e) {
                                 return Json{{"event", "step-started"}, {"step", e.step}};

@@ -29,6 +29,22 @@ void add_app(SettingOptions& settings, CLI::App& command, AppOptions& options) {
   command.add_flag("--workspace", options.workspace, "Build for Workspaces (Python apps only)");
   settings.add(command, "offline", options.offline);
   command.add_flag("--no-cache", options.no_cache, "Run every step again (the base image stays)");
+  command.add_flag("--explain", options.explain,
+                   "Show everything that each step depends on, and what it was before");
+  auto* upgrade =
+      command.add_flag("--upgrade", options.upgrade,
+                       "Take the newest Python packages that fit instead of those of the last build");
+  auto* one = command
+                  .add_option("--upgrade-package", options.upgrade_packages,
+                              "Take the newest version of this package; may be repeated")
+                  ->type_name("NAME")
+                  ->allow_extra_args(false);
+  command
+      .add_option(
+          "--locked", options.locked,
+          "Install exactly the Python packages of this lock (pylock.toml), or of this image in the store")
+      ->type_name("FILE|NAME")
+      ->excludes(upgrade, one);
   settings.add(command, "compression", options.compression);
   command.add_option("--env", options.environment, "Set a variable in the image; may be repeated")
       ->type_name("NAME=VALUE")
@@ -116,16 +132,18 @@ class CommandLine {
   }
 
   void add_building() {
-    auto& build = add(
-        "build", "Build an app's image",
-        "Examples:\n"
-        "  dash-build build -t sales:1.2 --env APP_TITLE=Sales\n"
-        "  dash-build build ./sales --compression gzip -o oci:out:latest --metadata-file s.json\n"
-        "  dash-build build ./sales --offline --base oci-archive:base.tar\n"
-        "  dash-build build ./sales --push registry.example/team/sales:1.2   reuses the image it replaces\n"
-        "  dash-build build ./sales --cache-from registry.example/team/sales:main\n"
-        "  dash-build build ./sales --secret id=netrc,src=$HOME/.netrc",
-        build_);
+    auto& build =
+        add("build", "Build an app's image",
+            "Examples:\n"
+            "  dash-build build -t sales:1.2 --env APP_TITLE=Sales\n"
+            "  dash-build build ./sales --compression gzip -o oci:out:latest --metadata-file s.json\n"
+            "  dash-build build ./sales --offline --base oci-archive:base.tar\n"
+            "  dash-build build ./sales --push registry.example/team/sales:1.2   reuses the image it replaces\n"
+            "  dash-build build ./sales --cache-from registry.example/team/sales:main\n"
+            "  dash-build build ./sales --secret id=netrc,src=$HOME/.netrc\n"
+            "  dash-build build ./sales --upgrade-package pandas\n"
+            "  dash-build build ./sales --locked pylock.toml",
+            build_);
     add_app(settings_, build, build_.app);
     build.add_option("-o,--output", build_.outputs, "Write the image here too; may be repeated")
         ->type_name("oci:DIR[:TAG]|oci-archive:FILE[:TAG]|docker-archive:FILE[:NAME]")
@@ -148,11 +166,26 @@ class CommandLine {
     settings_.add(build, "threads", build_.threads);
     add_common(settings_, build, build_.common);
 
-    auto& plan = add("plan", "Show what a build would do, and why; runs nothing",
-                     "Example:\n  dash-build plan ./sales -t sales", plan_);
+    auto& plan = add(
+        "plan", "Show what a build would do, and why; runs nothing",
+        "Examples:\n  dash-build plan ./sales -t sales\n  dash-build plan ./sales -t sales --explain", plan_);
     add_app(settings_, plan, plan_.app);
     plan.add_flag("--json", plan_.json, "Every step with all its inputs, as JSON");
     add_common(settings_, plan, plan_.common);
+
+    auto& lock = add("lock", "Print the lock of a built image: its Python packages, each version and file",
+                     "Examples:\n"
+                     "  dash-build lock sales -o pylock.toml\n"
+                     "  dash-build build ./sales --locked pylock.toml",
+                     lock_);
+    auto* image =
+        lock.add_option("IMAGE", lock_.image, "A name in the store (default: that of the app's directory)");
+    lock.add_option("--app", lock_.directory, "The app's directory")
+        ->capture_default_str()
+        ->type_name("DIR")
+        ->excludes(image);
+    lock.add_option("-o,--output", lock_.output, "Write it to this file")->type_name("FILE");
+    add_common(settings_, lock, lock_.common);
   }
 
   void add_images() {
@@ -265,6 +298,7 @@ class CommandLine {
   Command chosen_ = ParseEnd{};
   BuildOptions build_;
   PlanOptions plan_;
+  LockOptions lock_;
   LayerOptions layer_;
   InspectOptions inspect_;
   ImagesOptions images_;

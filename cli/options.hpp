@@ -49,6 +49,10 @@ struct AppOptions {
   fs::path uv;
   std::string compression = "zstd";
   RegistryOptions registry;
+  bool explain = false;
+  bool upgrade = false;
+  std::vector<std::string> upgrade_packages;
+  std::string locked;  // a file, or the name of an image in the store; empty: none
 };
 
 struct BuildOptions {
@@ -83,6 +87,13 @@ struct InspectOptions {
   CommonOptions common;
   std::string image;
   bool json = false;
+};
+
+struct LockOptions {
+  CommonOptions common;
+  std::string image;  // a name in the store; empty: that of the app in `directory`
+  fs::path directory = ".";
+  fs::path output;  // empty: standard output
 };
 
 struct ImagesOptions {
@@ -235,12 +246,12 @@ struct ParseEnd {
   int exit_code = 0;
 };
 
-using Command =
-    std::variant<BuildOptions, PlanOptions, LayerOptions, InspectOptions, ImagesOptions, RemoveOptions,
-                 CollectOptions, ValidateOptions, DoctorOptions, ConfigOptions, CompletionOptions,
-                 PushOptions, PullOptions, CopyOptions, TagsOptions, ManifestOptions, DeleteOptions,
-                 MirrorSyncOptions, MirrorExportOptions, MirrorImportOptions, MirrorInventoryOptions,
-                 MirrorVerifyOptions, LoginOptions, LogoutOptions, VersionOptions, ParseEnd>;
+using Command = std::variant<BuildOptions, PlanOptions, LockOptions, LayerOptions, InspectOptions,
+                             ImagesOptions, RemoveOptions, CollectOptions, ValidateOptions, DoctorOptions,
+                             ConfigOptions, CompletionOptions, PushOptions, PullOptions, CopyOptions,
+                             TagsOptions, ManifestOptions, DeleteOptions, MirrorSyncOptions,
+                             MirrorExportOptions, MirrorImportOptions, MirrorInventoryOptions,
+                             MirrorVerifyOptions, LoginOptions, LogoutOptions, VersionOptions, ParseEnd>;
 
 // Parses the arguments (without the program's name), over what configuration files and the environment
 // `variables` say. Throws an Error for a wrong value of a setting.

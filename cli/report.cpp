@@ -4,6 +4,7 @@
 #include "base/text.hpp"
 #include "builder/layer_annotations.hpp"
 #include "cli/event_text.hpp"
+#include "cli/inputs.hpp"
 
 #include <array>
 #include <cstdio>
@@ -32,13 +33,14 @@ std::string pad(std::string text, std::size_t width) {
   return text;
 }
 
-void print_report(std::ostream& out, const builder::BuildRequest& request,
-                  const builder::BuildReport& report) {
+void print_report(std::ostream& out, const builder::BuildRequest& request, const builder::BuildReport& report,
+                  ReportDetail detail) {
   out << "image   " << request.name.to_string() << '\n'
       << "digest  " << report.image.digest.to_string() << '\n';
   for (const auto& step : report.steps) {
     out << pad(step.plan.step, 16) << ' ' << pad(std::string(to_string(step.plan.decision)), 6) << ' '
         << pad(time_of(step), 8) << ' ' << step.plan.reason << '\n';
+    if (detail == ReportDetail::inputs) print_inputs(out, step.plan.inputs);
     if (step.layers.size() > kMostLines) {
       std::uint64_t bytes = 0;
       for (const auto& layer : step.layers) bytes += layer.blob.size;

@@ -8,8 +8,11 @@
 
 namespace dash::cli {
 
-void print_report(std::ostream& out, const builder::BuildRequest& request,
-                  const builder::BuildReport& report);
+// What is said of each step besides its decision: its layers, or also all its inputs.
+enum class ReportDetail { layers, inputs };
+
+void print_report(std::ostream& out, const builder::BuildRequest& request, const builder::BuildReport& report,
+                  ReportDetail detail);
 
 // Replaces the file atomically.
 void write_metadata(const fs::path& file, const builder::BuildRequest& request,

@@ -2,6 +2,7 @@
 
 #include "base/error.hpp"
 #include "base/text.hpp"
+#include "builder/package_name.hpp"
 #include "builder/sandbox/oci_sandbox.hpp"
 #include "cli/host_environment.hpp"
 #include "cli/registry_access.hpp"
@@ -79,6 +80,14 @@ std::pair<std::string, std::string> parse_variable(const std::string& text) {
   return {text.substr(0, equals), text.substr(equals + 1)};
 }
 
+std::string upgraded_package(const std::string& text) {
+  const auto name = builder::normal_package_name(text);
+  if (name.empty() || name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-") != std::string::npos)
+    throw Error(ErrorCode::usage, concat("--upgrade-package ", quoted(text), " is not the name of a package"))
+        .with_hint("versions are for the requirements to say, for example \"pandas==2.2.3\"");
+  return name;
+}
+
 }  // namespace
 
 unsigned thread_count(unsigned threads) {
@@ -114,6 +123,8 @@ builder::BuildRequest make_request(const AppOptions& app) {
   for (const auto& variable : app.environment) out.environment.push_back(parse_variable(variable));
   for (const auto& runtime : app.python_runtimes)
     out.runtimes.push_back(builder::parse_runtime_archive(runtime));
+  if (app.upgrade) out.upgrade.all = builder::Upgrade::All::yes;
+  for (const auto& name : app.upgrade_packages) out.upgrade.packages.push_back(upgraded_package(name));
   out.uv_program = app.uv;
   out.nltk_index = app.nltk_index;
   out.index_strategy = app.index_strategy;

@@ -153,6 +153,20 @@ std::optional<std::string> normal_text(const AppDirectory& app, const std::strin
   return text;
 }
 
+FileLeaf text_leaf(const AppDirectory& app, const AptFiles& files, const std::string& name) {
+  const std::vector<TextLine>* list = name == "apt-packages"       ? &files.packages
+                                      : name == "apt-keys"         ? &files.keys
+                                      : name == "apt-repositories" ? &files.repositories
+                                      : name == "apt-debconf"      ? &files.debconf
+                                                                   : nullptr;
+  if (list == nullptr) return {name, sha256(normal_text(app, name).value_or("")), std::nullopt};
+  std::vector<std::string> lines;
+  for (const auto& line : *list) lines.push_back(line.text);
+  FileLeaf out{name, sha256(join(lines, "\n")), std::nullopt};
+  if (list != &files.debconf) out.lines = shown_lines(lines);
+  return out;
+}
+
 }  // namespace
 
 std::vector<TextLine> parse_apt_packages(std::string_view text) {
@@ -237,9 +251,9 @@ AptFiles read_apt_files(const AppDirectory& app) {
 std::vector<FileLeaf> apt_leaves(const AppDirectory& app, const AptFiles& files, ThreadPool& pool,
                                  std::stop_token stop) {
   std::vector<FileLeaf> out;
-  for (const auto& name : files.present) out.push_back({name, sha256(normal_text(app, name).value_or(""))});
+  for (const auto& name : files.present) out.push_back(text_leaf(app, files, name));
   const auto texts = out.size();
-  for (const auto& deb : files.debs) out.push_back({deb, {}});
+  for (const auto& deb : files.debs) out.push_back({deb, {}, std::nullopt});
   pool.for_each(files.debs.size(), [&](std::size_t i) {
     if (stop.stop_requested()) throw Error(ErrorCode::canceled, "canceled while reading dpkg-packages");
     out[texts + i].digest = app.digest(files.debs[i]);

@@ -37,7 +37,8 @@ struct AptFiles {
 // A word or line that can't be right is an Error(invalid_input) with file, line and hint.
 AptFiles read_apt_files(const AppDirectory& app);
 
-// Each present file and each .deb with the digest of what counts: line ends don't, for texts.
+// Each present file and each .deb with the digest of what counts: for texts not line ends, for lists neither
+// comments nor blanks. The lines of apt-debconf may be secrets and are not shown.
 std::vector<FileLeaf> apt_leaves(const AppDirectory& app, const AptFiles& files, ThreadPool& pool,
                                  std::stop_token stop = {});
 

@@ -3,7 +3,9 @@
 
 #include "base/sha256.hpp"
 
+#include <optional>
 #include <string>
+#include <vector>
 
 namespace dash::builder {
 
@@ -11,6 +13,8 @@ namespace dash::builder {
 struct FileLeaf {
   std::string name;
   Sha256 digest{};
+  // The lines that count, as far as they may be shown (shown_lines); nothing for what is no list of lines.
+  std::optional<std::vector<std::string>> lines = std::nullopt;
   bool operator==(const FileLeaf&) const = default;
 };
 

@@ -59,7 +59,9 @@ class Collector {
   bool visit(const std::string& file, Role role) {
     auto bytes = app_.read(file);
     if (!bytes) return false;
-    const RequirementsFile record{file, sha256(*bytes)};
+    // pip and uv read UTF-16 with a mark too.
+    const auto parsed = parse_requirements(decode_text(std::move(*bytes), file, Utf16::decode), file);
+    const RequirementsFile record{file, sha256(join(parsed.lines, "\n")), shown_lines(parsed.lines)};
     if (std::find(out_.files.begin(), out_.files.end(), record) == out_.files.end())
       out_.files.push_back(record);
     if (out_.files.size() > kMaxFiles)
@@ -68,8 +70,6 @@ class Collector {
           .with_hint("merge the files");
     visited_.emplace_back(file, role);
     stack_.push_back(file);
-    // uv reads the file itself, and it reads UTF-16 with a mark too.
-    const auto parsed = parse_requirements(decode_text(std::move(*bytes), file, Utf16::decode), file);
     out_.variables.insert(out_.variables.end(), parsed.variables.begin(), parsed.variables.end());
     for (const auto& entry : parsed.entries) use(file, entry, role);
     stack_.pop_back();
@@ -372,16 +372,17 @@ RequirementsFiles collect_project(const std::string& file) {
 std::vector<FileLeaf> requirements_leaves(const AppDirectory& app, const RequirementsFiles& files,
                                           const IgnoreRules& rules, ThreadPool& pool, std::stop_token stop) {
   std::vector<FileLeaf> out;
-  for (const auto& file : files.files) out.push_back({file.path, file.digest});
+  for (const auto& file : files.files) out.push_back({file.path, file.digest, file.lines});
   std::string last;
   for (const auto& source : files.local) {
     if (source.path == last) continue;
     last = source.path;
     if (source.kind == FileKind::directory)
       out.push_back({concat(source.path, '/'),
-                     SourceTree::scan_below(app, source.path, rules, stop).digest(app, pool, stop)});
+                     SourceTree::scan_below(app, source.path, rules, stop).digest(app, pool, stop),
+                     std::nullopt});
     else
-      out.push_back({source.path, app.digest(source.path)});
+      out.push_back({source.path, app.digest(source.path), std::nullopt});
   }
   return out;
 }

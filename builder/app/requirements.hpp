@@ -16,8 +16,9 @@ namespace dash::builder {
 
 // A requirements or constraints file of the app.
 struct RequirementsFile {
-  std::string path;  // relative to the app
-  Sha256 digest{};   // of its bytes
+  std::string path;                // relative to the app
+  Sha256 digest{};                 // of the lines that count
+  std::vector<std::string> lines;  // the same, as they may be shown
   bool operator==(const RequirementsFile&) const = default;
 };
 

@@ -389,9 +389,10 @@ void collect_variables(std::string_view text, std::vector<std::string>& out) {
 
 RequirementsText parse_requirements(std::string_view text, std::string_view file) {
   RequirementsText out;
-  for (const auto& line : logical_lines(text, file)) {
+  for (auto& line : logical_lines(text, file)) {
     collect_variables(line.text, out.variables);
     LineParser(line, file, out).run();
+    out.lines.push_back(std::move(line.text));
   }
   std::sort(out.variables.begin(), out.variables.end());
   out.variables.erase(std::unique(out.variables.begin(), out.variables.end()), out.variables.end());

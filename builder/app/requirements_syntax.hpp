@@ -45,6 +45,7 @@ struct RequirementsEntry {
 
 struct RequirementsText {
   std::vector<RequirementsEntry> entries;  // in file order
+  std::vector<std::string> lines;          // that count: joined at "\\", without comments and outer blanks
   std::vector<std::string> variables;      // names in "${NAME}", each once, sorted
 };
 

@@ -116,8 +116,9 @@ Error line_error(std::string_view file, std::size_t line, std::string_view what)
   return Error(ErrorCode::invalid_input, concat(file, ":", line, ": ", what));
 }
 
-std::string shown_line(std::string_view line) {
-  static constexpr std::size_t kMaxShown = 100;
+namespace {
+
+std::string without_passwords(std::string_view line) {
   std::string out;
   for (;;) {
     const auto scheme = line.find("://");
@@ -132,7 +133,41 @@ std::string shown_line(std::string_view line) {
       line.remove_prefix(at);
     }
   }
-  out += line;
+  return out += line;
+}
+
+std::string without_queries(std::string_view line) {
+  std::string out;
+  for (auto scheme = line.find("://"); scheme != std::string_view::npos; scheme = line.find("://")) {
+    const auto end = std::min(line.find_first_of(" \t\"'", scheme), line.size());
+    const auto query = std::min(line.find('?', scheme), end);
+    out += line.substr(0, query);
+    if (query < end) out += "?***";
+    line.remove_prefix(end);
+  }
+  return out += line;
+}
+
+}  // namespace
+
+std::vector<std::string> shown_lines(const std::vector<std::string>& lines) {
+  std::vector<std::string> out;
+  for (const auto& line : lines) {
+    auto shown = without_queries(without_passwords(line));
+    for (auto at = shown.find(" --hash"); at != std::string::npos; at = shown.find(" --hash", at)) {
+      const auto value = shown.find_first_not_of(" =", at + 7);
+      shown.erase(at, std::min(shown.find(' ', value), shown.size()) - at);
+    }
+    for (auto& c : shown)
+      if (static_cast<unsigned char>(c) < ' ') c = ' ';
+    out.push_back(std::move(shown));
+  }
+  return out;
+}
+
+std::string shown_line(std::string_view line) {
+  static constexpr std::size_t kMaxShown = 100;
+  auto out = without_passwords(line);
   if (out.size() > kMaxShown) {
     auto end = kMaxShown;
     while (end > 0 && (static_cast<unsigned char>(out[end]) & 0xC0U) == 0x80) --end;

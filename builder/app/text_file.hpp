@@ -43,6 +43,10 @@ Error line_error(std::string_view file, std::size_t line, std::string_view what)
 // A line in quotes for messages: shortened, control characters made visible, passwords in URLs left out.
 std::string shown_line(std::string_view line);
 
+// Lines as they may be kept and printed: without passwords and queries of URLs, and without --hash options,
+// which nobody could read.
+std::vector<std::string> shown_lines(const std::vector<std::string>& lines);
+
 // "<<<<<<<", "=======" and the like, which git leaves in a file with a merge conflict.
 bool is_conflict_marker(std::string_view line);
 

@@ -42,28 +42,6 @@ std::string shown(const std::vector<FileHash>& hashes) {
   return out.empty() ? "none that all lines for it allow" : join(out, " or ");
 }
 
-// What a line without a name names: its URL, without credentials, revision, fragment, extras and marker.
-std::string target_of(std::string_view text) {
-  text = text.substr(0, text.find_first_of("#;[ "));
-  if (text.starts_with("git+")) {
-    text.remove_prefix(4);
-    if (const auto at = text.rfind('@'); at != std::string_view::npos && at > text.rfind('/'))
-      text = text.substr(0, at);
-  }
-  return without_credentials(percent_decoded(text));
-}
-
-// The same of what came of it.
-std::string target_of(const LockedPackage& package) {
-  const auto url_of = [](const std::string& url, const std::string& path) {
-    return target_of(url.empty() ? concat("file://", path) : url);
-  };
-  if (package.archive) return url_of(package.archive->url, package.archive->path);
-  if (package.directory) return url_of("", package.directory->path);
-  if (package.vcs) return url_of(package.vcs->url, package.vcs->path);
-  return {};
-}
-
 std::string title(const LockedPackage& package) {
   return package.version.empty() ? package.name : concat(package.name, "==", package.version);
 }
@@ -81,10 +59,30 @@ Error mismatch(const std::string& place, const LockedFile& file, const std::vect
 
 }  // namespace
 
+std::string requirement_target(std::string_view text) {
+  text = text.substr(0, text.find_first_of("#;[ "));
+  if (text.starts_with("git+")) {
+    text.remove_prefix(4);
+    if (const auto at = text.rfind('@'); at != std::string_view::npos && at > text.rfind('/'))
+      text = text.substr(0, at);
+  }
+  return without_credentials(percent_decoded(text));
+}
+
+std::string package_target(const LockedPackage& package) {
+  const auto url_of = [](const std::string& url, const std::string& path) {
+    return requirement_target(url.empty() ? concat("file://", path) : url);
+  };
+  if (package.archive) return url_of(package.archive->url, package.archive->path);
+  if (package.directory) return url_of("", package.directory->path);
+  if (package.vcs) return url_of(package.vcs->url, package.vcs->path);
+  return {};
+}
+
 HashPins::HashPins(const std::vector<RequirementLine>& lines, std::string obligatory)
     : obligatory_(std::move(obligatory)) {
   for (const auto& line : lines) {
-    const auto [at, is_new] = pins_.emplace(line.name.empty() ? target_of(line.text) : line.name,
+    const auto [at, is_new] = pins_.emplace(line.name.empty() ? requirement_target(line.text) : line.name,
                                             Pins{{}, false, false, line.place, line.text});
     auto& pins = at->second;
     if (line.pin == RequirementLine::Pin::exact) pins.exact = true;
@@ -100,7 +98,7 @@ HashPins::HashPins(const std::vector<RequirementLine>& lines, std::string obliga
 
 const HashPins::Pins* HashPins::find(const LockedPackage& package) const {
   auto found = pins_.find(package.name);
-  if (found == pins_.end()) found = pins_.find(target_of(package));
+  if (found == pins_.end()) found = pins_.find(package_target(package));
   return found == pins_.end() ? nullptr : &found->second;
 }
 

@@ -12,6 +12,11 @@
 
 namespace dash::builder {
 
+// What a line without a name asks for: its URL, without credentials, revision, fragment, extras and marker.
+std::string requirement_target(std::string_view text);
+// The same of what came of it; empty for packages of an index.
+std::string package_target(const LockedPackage& package);
+
 class HashPins {
  public:
   HashPins() = default;

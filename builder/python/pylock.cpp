@@ -12,11 +12,13 @@
 namespace dash::builder {
 namespace {
 
+// Why a text is no usable lock.
+struct Fault {
+  std::string what;
+};
+
 [[noreturn]] void fail(std::string_view what) {
-  throw Error(ErrorCode::corrupt, concat("the resolved lock (pylock.toml) is not usable: ", what))
-      .with_hint(
-          "Build again with --no-cache. If it stays, the uv in use may be too new: name another one, or "
-          "none.");
+  throw Fault{std::string(what)};
 }
 
 std::string text_of(const toml::table& table, std::string_view key) {
@@ -85,11 +87,19 @@ LockedVcs parse_vcs(const toml::table& table, std::string_view directory, std::s
   return out;
 }
 
+// What names and versions are made of; none of it means anything in a path.
+bool is_plain(std::string_view text) {
+  return text.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-_+!") ==
+         std::string_view::npos;
+}
+
 LockedPackage parse_package(const toml::table& table, std::string_view directory) {
   LockedPackage out;
   out.name = normal_package_name(text_of(table, "name"));
   if (out.name.empty()) fail("a package has no name");
+  if (!is_plain(out.name)) fail(concat("a package has the name ", quoted(out.name)));
   out.version = text_of(table, "version");
+  if (!is_plain(out.version)) fail(concat(out.name, " has the version ", quoted(out.version)));
   if (const toml::array* wheels = table["wheels"].as_array())
     for (const toml::node& wheel : *wheels)
       if (const toml::table* entry = wheel.as_table())
@@ -107,9 +117,7 @@ LockedPackage parse_package(const toml::table& table, std::string_view directory
   return out;
 }
 
-}  // namespace
-
-Lock Lock::parse(std::string_view text, std::string_view directory) {
+Lock parse_lock(std::string_view text, std::string_view directory) {
   Lock lock;
   lock.text = text;
   toml::table document;
@@ -120,6 +128,8 @@ Lock Lock::parse(std::string_view text, std::string_view directory) {
   }
   const std::string version = text_of(document, "lock-version");
   if (split(version, '.').front() != "1") fail(concat("its lock-version is ", quoted(version), ", not 1.x"));
+  lock.requires_python = text_of(document, "requires-python");
+  if (contains(lock.requires_python, "\n")) fail("its requires-python is more than one line");
   if (const toml::array* packages = document["packages"].as_array())
     for (const toml::node& package : *packages)
       if (const toml::table* table = package.as_table())
@@ -128,6 +138,28 @@ Lock Lock::parse(std::string_view text, std::string_view directory) {
   const auto twice = std::ranges::adjacent_find(lock.packages, {}, &LockedPackage::name);
   if (twice != lock.packages.end()) fail(concat(twice->name, " is there twice"));
   return lock;
+}
+
+}  // namespace
+
+Lock Lock::parse(std::string_view text, std::string_view directory) {
+  try {
+    return parse_lock(text, directory);
+  } catch (const Fault& fault) {
+    throw Error(ErrorCode::corrupt, concat("the resolved lock (pylock.toml) is not usable: ", fault.what))
+        .with_hint(
+            "Build again with --no-cache. If it stays, the uv in use may be too new: name another one, or "
+            "none.");
+  }
+}
+
+Lock Lock::parse_given(std::string_view text, std::string_view directory, std::string_view place) {
+  try {
+    return parse_lock(text, directory);
+  } catch (const Fault& fault) {
+    throw Error(ErrorCode::invalid_input, concat(place, " is not a lock that can be used: ", fault.what))
+        .with_hint("\"dash-build lock NAME\" prints the lock of a built image (pylock.toml)");
+  }
 }
 
 }  // namespace dash::builder

@@ -49,11 +49,14 @@ struct LockedPackage {
 
 struct Lock {
   std::vector<LockedPackage> packages;  // sorted by name, each name once
+  std::string requires_python;          // version specifiers (PEP 440), or empty
   std::string text;                     // as the resolver wrote it
 
   // `directory` is where the file was, for its relative paths. Markers are not evaluated: the lock is the
   // answer for one interpreter and holds what applies. Throws Error(corrupt) that says what is wrong.
   static Lock parse(std::string_view text, std::string_view directory);
+  // The same for a lock that a user gives; `place` is the file's name. Throws Error(invalid_input).
+  static Lock parse_given(std::string_view text, std::string_view directory, std::string_view place);
 };
 
 }  // namespace dash::builder

@@ -2,7 +2,10 @@
 
 #include "base/error.hpp"
 #include "base/text.hpp"
+#include "builder/image_config.hpp"
+#include "builder/python/check_lock.hpp"
 #include "builder/python/collect_wheels.hpp"
+#include "builder/python/lock_secrets.hpp"
 #include "builder/python/probe.hpp"
 
 #include <algorithm>
@@ -12,7 +15,11 @@ namespace {
 
 constexpr const char* kPip = "pip";
 
-ResolveRequest resolve_request(const PythonRequest& request, const BuildContext& context) {
+// Whether uv may have to build something to learn what it requires.
+enum class Sources { built, locked };
+
+ResolveRequest resolve_request(const PythonRequest& request, const BuildContext& context,
+                               Sources sources = Sources::built) {
   ResolveRequest out;
   out.step = request.step;
   out.layers = request.layers;
@@ -24,9 +31,10 @@ ResolveRequest resolve_request(const PythonRequest& request, const BuildContext&
   out.settings = context.settings;
   if (!std::ranges::binary_search(request.requirements.packages, kPip, {}, &RequestedPackage::name))
     out.optional_requirements = {kPip};
-  if (!request.requirements.vcs_places.empty() && context.toolchain)
+  if (sources == Sources::built && !request.requirements.vcs_places.empty() && context.toolchain)
     out.extra_layers = {context.toolchain(request.layers, toolchain_packages())};
   out.previous_lock = request.previous_lock;
+  out.upgrade = request.upgrade;
   out.index_strategy = request.index_strategy;
   out.uv = context.uv;
   return out;
@@ -43,6 +51,13 @@ Lock resolve_requirements(const Workbench& bench, const PythonRequest& request, 
     out.extra_layers = {context.toolchain(request.layers, toolchain_packages())};
     return resolve(bench, out);
   }
+}
+
+Lock given_lock(const Workbench& bench, const PythonRequest& request, const BuildContext& context) {
+  auto lock = Lock::parse_given(request.locked, kAppDirectory, request.locked_place);
+  const auto question = resolve_request(request, context, Sources::locked);
+  check_lock(bench, question, lock, request.locked_place);
+  return lock;
 }
 
 HashPins hash_pins(const RequirementsFiles& requirements, const UvSettings& settings) {
@@ -74,7 +89,11 @@ PythonLayerResult install_python_packages(const Workbench& bench, const PythonRe
 
   PythonLayerResult result;
   result.interpreter = context.interpreter;
-  result.lock = resolve_requirements(bench, request, context);
+  const LockSecrets secrets(request.requirements, context.settings, bench.host.variables);
+  result.lock = request.locked.empty() ? resolve_requirements(bench, request, context)
+                                       : given_lock(bench, request, context);
+  result.lock.text = secrets.hide(result.lock.text);
+  secrets.reveal(result.lock);
   const bool pip_asked = std::ranges::binary_search(requested, kPip, {}, &RequestedPackage::name);
   context.pins.apply(result.lock, pip_asked ? "" : kPip);
 

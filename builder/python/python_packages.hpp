@@ -29,8 +29,12 @@ struct PythonRequest {
   LayerLimits layer_limits;
   PackageInstallation::Reuse reuse = PackageInstallation::Reuse::yes;
   IndexStrategy index_strategy = IndexStrategy::first_index;
-  std::string previous_lock;  // lock of the previous image, or empty (also for --upgrade)
-  fs::path uv;                // the program on the host
+  std::string previous_lock;  // whose versions are kept where they fit; may be empty
+  Upgrade upgrade;
+  // A lock to use exactly, and what it is called in messages; empty: uv is asked.
+  std::string locked;
+  std::string locked_place;
+  fs::path uv;  // the program on the host
   // What is known already about the interpreter; otherwise python3 of the layers is asked.
   std::optional<Interpreter> interpreter;
   fs::path runtime;     // ResolveRequest::runtime
@@ -40,15 +44,15 @@ struct PythonRequest {
 struct PythonLayerResult {
   std::vector<oci::Layer> layers;  // lowest first
   Interpreter interpreter;
-  Lock lock;
+  Lock lock;  // what was installed; its text is without secrets (LockSecrets)
   std::vector<InstalledPackages::Package> packages;  // what is installed, sorted by normalised name
   // Whether anything was built from source: only then does the layer depend on the system packages.
   enum class Compiled { no, yes } compiled = Compiled::no;
 };
 
-// Resolves, fetches, builds, compiles and writes. Distributions are installed in pip's order
-// (install_order.hpp). The layers' bytes depend on the lock, the interpreter, the prefix, the limits and the
-// compression only (and, with `compiled`, on the layers below).
+// Resolves (or checks the given lock), fetches, builds, compiles and writes. Distributions are installed in
+// pip's order (install_order.hpp). The layers' bytes depend on the lock, the interpreter, the prefix, the
+// limits and the compression only (and, with `compiled`, on the layers below).
 PythonLayerResult install_python_packages(const Workbench& bench, const PythonRequest& request);
 
 }  // namespace dash::builder

@@ -3,9 +3,9 @@
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "builder/app/source_tree.hpp"
-#include "builder/image_config.hpp"
 #include "builder/python/resolve_failure.hpp"
 #include "builder/python/source_copies.hpp"
+#include "builder/python/uv_compile.hpp"
 #include "builder/python/uv_run.hpp"
 
 #include <algorithm>
@@ -13,49 +13,42 @@
 namespace dash::builder {
 namespace {
 
-constexpr const char* kDirectory = "/run/dash-build/resolve";
-constexpr const char* kRuntimeDirectory = "/run/dash-build/python";
 constexpr const char* kLockFile = "pylock.toml";
 // How many versions a message offers.
 constexpr std::size_t kOfferedVersions = 5;
-
-struct Attempt {
-  int exit_code = 0;
-  std::string output;  // standard output
-  std::string errors;  // from uv's "error:" line on
-};
-
-std::string interpreter_of(const ResolveRequest& request) {
-  const auto& executable = request.interpreter.executable;
-  if (request.runtime.empty()) return executable;
-  return concat(kRuntimeDirectory, executable.substr(std::string_view(kPythonPrefix).size()));
-}
 
 // Asking a local project for its metadata writes into it.
 bool is_project(const LocalSource& source) {
   return source.kind == FileKind::directory && source.use != LocalSource::Use::find_links;
 }
 
+// uv would refuse to resolve over a file that it can't read.
+bool is_lock(const std::string& text) {
+  if (text.empty()) return false;
+  try {
+    Lock::parse(text, "/");
+    return true;
+  } catch (const Error&) {
+    return false;
+  }
+}
+
 class Resolver {
  public:
   Resolver(const Workbench& bench, const ResolveRequest& request)
-      : bench_(bench),
-        request_(request),
-        work_(bench.store.work_directory()),
-        uv_(bench, request.uv, request.settings) {
-    make_directories(work_.path() / "resolve");
+      : bench_(bench), request_(request), uv_(bench, request, request.settings) {
     std::string limits;
     for (const auto& line : request.requirements.lines)
       if (line.role == RequirementLine::Role::constrain) limits += line.text + '\n';
     for (const auto& line : request.settings.constraints) limits += line.text + '\n';
-    if (!limits.empty()) write_file_atomic(work_.path() / "resolve/constraints.txt", limits);
+    if (!limits.empty()) write_file_atomic(uv_.directory() / "constraints.txt", limits);
     if (std::ranges::any_of(request.requirements.local, is_project)) copy_local_sources();
   }
 
   Lock run() {
-    const fs::path lock = work_.path() / "resolve" / kLockFile;
-    if (!request_.previous_lock.empty()) write_file_atomic(lock, request_.previous_lock);
-    Attempt attempt = compile(request_.optional_requirements);
+    const fs::path lock = uv_.directory() / kLockFile;
+    if (is_lock(request_.previous_lock)) write_file_atomic(lock, request_.previous_lock);
+    UvCompile::Attempt attempt = compile(request_.optional_requirements);
     const bool optional_unknown = std::ranges::any_of(
         request_.optional_requirements,
         [&](const std::string& name) { return contains(attempt.errors, concat(name, " was not found")); });
@@ -65,7 +58,7 @@ class Resolver {
       attempt = compile({});
     }
     if (attempt.exit_code != 0) throw failure(attempt);
-    return Lock::parse(read_file(lock), kDirectory);
+    return Lock::parse(read_file(lock), UvCompile::kDirectory);
   }
 
   // Asks again for the package alone, each time for an older version.
@@ -74,8 +67,8 @@ class Resolver {
     while (out.size() < kOfferedVersions) {
       std::string lines = concat(name, out.empty() ? "" : concat('<', out.back()), '\n');
       if (choice == ResolveFailure::Choice::wheels) lines += concat("--only-binary ", name, '\n');
-      write_file_atomic(work_.path() / "resolve/question.txt", lines);
-      const Attempt attempt = run_uv("question.txt", {}, [](std::string_view) {});
+      write_file_atomic(uv_.directory() / "question.txt", lines);
+      const UvCompile::Attempt attempt = uv_.run("question.txt", {}, [](std::string_view) {});
       const auto answer = concat('\n', name, "==");
       const auto output = '\n' + attempt.output;
       const auto at = output.find(answer);
@@ -89,8 +82,7 @@ class Resolver {
  private:
   void copy_local_sources() {
     const AppDirectory app(request_.app_directory);
-    const fs::path copy = work_.path() / "app";
-    make_directories(copy);
+    const fs::path& copy = uv_.copy_app();
     for (const auto& source : request_.requirements.local) {
       const fs::path target = (copy / source.path).lexically_normal();
       if (source.path != "." && fs::exists(target)) continue;  // part of a project above it
@@ -104,68 +96,26 @@ class Resolver {
     }
   }
 
-  Attempt compile(const std::vector<std::string>& optional) {
+  UvCompile::Attempt compile(const std::vector<std::string>& optional) {
     std::string lines;
     for (const auto& line : request_.requirements.lines)
       if (line.role == RequirementLine::Role::install) lines += line.text + '\n';
     for (const auto& line : optional) lines += line + '\n';
     for (const auto& option : request_.settings.options) lines += option + '\n';
-    write_file_atomic(work_.path() / "resolve/requirements.txt", lines);
-    std::vector<std::string> arguments{"--output-file", concat(kDirectory, '/', kLockFile), "--format",
-                                       "pylock.toml"};
-    if (fs::exists(work_.path() / "resolve/constraints.txt"))
-      arguments.insert(arguments.end(), {"--constraints", concat(kDirectory, "/constraints.txt")});
-    return run_uv("requirements.txt", arguments,
-                  [&](std::string_view line) { bench_.log(request_.step, without_credentials(line)); });
+    write_file_atomic(uv_.directory() / "requirements.txt", lines);
+    std::vector<std::string> arguments{"--output-file", concat(UvCompile::kDirectory, '/', kLockFile),
+                                       "--format", "pylock.toml"};
+    if (fs::exists(uv_.directory() / "constraints.txt"))
+      arguments.insert(arguments.end(), {"--constraints", concat(UvCompile::kDirectory, "/constraints.txt")});
+    // With these, uv asks indexes again and not its cache.
+    if (request_.upgrade.all == Upgrade::All::yes) arguments.emplace_back("--upgrade");
+    for (const auto& name : request_.upgrade.packages)
+      arguments.insert(arguments.end(), {"--upgrade-package", name});
+    return uv_.run("requirements.txt", arguments,
+                   [&](std::string_view line) { bench_.log(request_.step, without_credentials(line)); });
   }
 
-  Attempt run_uv(const char* file, const std::vector<std::string>& more,
-                 const std::function<void(std::string_view)>& log) {
-    std::vector<std::string> arguments{
-        "pip",           "compile",  concat(kDirectory, '/', file), "--no-header",
-        "--no-annotate", "--python", interpreter_of(request_)};
-    arguments.insert(arguments.end(), more.begin(), more.end());
-    const auto& own = request_.settings;
-    arguments.insert(arguments.end(), own.compile_arguments.begin(), own.compile_arguments.end());
-    if (!own.environment.contains("UV_INDEX_STRATEGY"))
-      arguments.insert(
-          arguments.end(),
-          {"--index-strategy",
-           request_.index_strategy == IndexStrategy::first_index ? "first-index" : "unsafe-best-match"});
-    SandboxCommand command = uv_.command(arguments);
-    for (const auto& name : request_.requirements.variables)
-      if (const auto found = bench_.host.variables.find(name); found != bench_.host.variables.end())
-        command.environment.push_back(concat(name, '=', found->second));
-    command.layers = request_.layers;
-    command.extra_layers = request_.extra_layers;
-    command.directory = kAppDirectory;
-    command.secrets = SandboxCommand::Secrets::visible;  // uv may run builds to learn what a project requires
-    // First, because other directories may be mounted below.
-    const fs::path copy = work_.path() / "app";
-    const bool copied = fs::exists(copy);
-    command.mounts.insert(command.mounts.begin(),
-                          {copied ? copy : request_.app_directory, kAppDirectory,
-                           copied ? SandboxMount::Access::read_write : SandboxMount::Access::read_only});
-    for (const auto& repository : request_.requirements.repositories)
-      command.mounts.push_back({repository, repository.string(), SandboxMount::Access::read_only});
-    if (!request_.runtime.empty())
-      command.mounts.push_back({request_.runtime, kRuntimeDirectory, SandboxMount::Access::read_only});
-    command.mounts.push_back({work_.path() / "resolve", kDirectory, SandboxMount::Access::read_write});
-
-    Attempt attempt;
-    command.on_stdout_bytes = [&](std::string_view bytes) {
-      if (attempt.output.size() < kMaxOutput) attempt.output += bytes;
-    };
-    command.on_output = [&](std::string_view line) {
-      // The Error says it better.
-      if (attempt.errors.empty() && !line.starts_with("error: ")) return log(line);
-      if (attempt.errors.size() < kMaxOutput) attempt.errors += without_credentials(line) + '\n';
-    };
-    attempt.exit_code = bench_.sandbox.run(command, bench_.stop).exit_code;
-    return attempt;
-  }
-
-  Error failure(const Attempt& attempt) {
+  Error failure(const UvCompile::Attempt& attempt) {
     ResolveFailure out;
     out.errors = attempt.errors;
     for (const auto role : {RequirementLine::Role::install, RequirementLine::Role::constrain})
@@ -181,12 +131,9 @@ class Resolver {
     return explain(out);
   }
 
-  static constexpr std::size_t kMaxOutput = std::size_t{64} * 1024;
-
   const Workbench& bench_;
   const ResolveRequest& request_;
-  TempDirectory work_;
-  UvCommand uv_;
+  UvCompile uv_;
 };
 
 }  // namespace

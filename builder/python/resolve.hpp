@@ -16,6 +16,13 @@ namespace dash::builder {
 // uv's --index-strategy. `first_index`: the first index that has a package decides, extra indexes first.
 enum class IndexStrategy { first_index, unsafe_best_match };
 
+// Which versions of the previous lock are not kept.
+struct Upgrade {
+  enum class All { no, yes } all = All::no;
+  std::vector<std::string> packages;  // names, normalised
+  bool any() const { return all == All::yes || !packages.empty(); }
+};
+
 struct ResolveRequest {
   std::string step;
   std::vector<oci::Layer> layers;
@@ -31,6 +38,7 @@ struct ResolveRequest {
   // Lines that are left out (with a warning) when no index has the package.
   std::vector<std::string> optional_requirements;
   std::string previous_lock;  // text of an earlier lock whose versions are kept where they fit; may be empty
+  Upgrade upgrade;
   IndexStrategy index_strategy = IndexStrategy::first_index;
   fs::path uv;  // on the host
 };

@@ -2,7 +2,9 @@
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "builder/app/requirements.hpp"
+#include "builder/find_lock.hpp"
 #include "builder/image_config.hpp"
+#include "builder/python/lock_secrets.hpp"
 #include "builder/python/probe.hpp"
 #include "builder/python/python_packages.hpp"
 #include "builder/python/uv_release.hpp"
@@ -11,6 +13,8 @@
 #include "builder/steps/step_list.hpp"
 #include "builder/steps/steps.hpp"
 #include "builder/system/apt.hpp"
+
+#include <algorithm>
 
 namespace dash::builder {
 
@@ -27,7 +31,8 @@ class PythonPackagesStep : public Step {
         uv_(bench, request.uv_program, kPythonPackagesStep),
         requirements_(read_requirements()),
         settings_(uv_settings(bench.host, requirements_, app.directory.path())),
-        leaves_(input_leaves()) {
+        leaves_(input_leaves()),
+        locked_(LockSecrets(requirements_, settings_, bench.host.variables).hide(request.locked)) {
     for (const auto* warnings : {&requirements_.warnings, &settings_.warnings})
       for (const auto& warning : *warnings) bench_.warn(kPythonPackagesStep, warning);
     for (const auto& name : requirements_.variables)
@@ -50,7 +55,7 @@ class PythonPackagesStep : public Step {
                      : known_interpreter(bench_.store, system_layers(below), interpreter_program(below));
     if (interpreter && !has_runtime(below)) check_runtime(*interpreter);
     StepInputs out;
-    for (const auto& leaf : leaves_) out.add(leaf.name, "sha256:" + to_hex(leaf.digest));
+    add_files(out, leaves_);
     // Directories that they name are like remote indexes: what is in them is no input.
     for (const auto& [name, value] : settings_.environment)
       if (decides_packages(name)) out.add_content(name, value);
@@ -80,6 +85,16 @@ class PythonPackagesStep : public Step {
     return concat(below.identity_of(kBaseStep), ' ', below.identity_of(kSystemPackagesStep));
   }
 
+  // A lock is no input: whether it was given or found, the same packages are the same result.
+  std::optional<std::string> unwanted(const StepRecord& record) const override {
+    const auto lock = record.facts.find(kLockFact);
+    if (!locked_.empty() && (lock == record.facts.end() || lock->second != locked_))
+      return "another lock is given";
+    if (request_.upgrade.all == Upgrade::All::yes) return "--upgrade";
+    if (request_.upgrade.any()) return concat("--upgrade-package ", join(request_.upgrade.packages, ", "));
+    return std::nullopt;
+  }
+
   StepResult run(const ImageState& below) override {
     PythonRequest request;
     request.step = kPythonPackagesStep;
@@ -93,6 +108,10 @@ class PythonPackagesStep : public Step {
     request.layer_limits.layers = request_.package_layers;
     if (request_.cache == BuildRequest::Cache::ignore) request.reuse = PackageInstallation::Reuse::no;
     request.interpreter = interpreter_;
+    request.locked = locked_;
+    request.locked_place = request_.locked_place;
+    request.upgrade = request_.upgrade;
+    if (const auto before = find_lock(bench_.store, request_.name)) request.previous_lock = before->text;
     Snapshots snapshots(bench_.store.snapshots(), bench_.store.layers());
     if (has_runtime(below)) request.runtime = runtime_tree(below, snapshots);
     request.toolchain = [this, &snapshots, layers = system_layers(below)](
@@ -101,7 +120,8 @@ class PythonPackagesStep : public Step {
     };
     auto result = install_python_packages(bench_, request);
     if (input_leaves() != leaves_) throw source_changed(kPythonPackagesStep);
-    StepResult out{std::move(result.layers), {{"lock", result.lock.text}}};
+    warn_about_upgrades(result.lock);
+    StepResult out{std::move(result.layers), {{kLockFact, result.lock.text}}};
     out.facts[kInterpreterFact] =
         interpreter_fact(bench_.store, system_layers(below), interpreter_program(below));
     if (result.compiled == PythonLayerResult::Compiled::yes) out.facts[kVariantFact] = variant(below);
@@ -112,6 +132,12 @@ class PythonPackagesStep : public Step {
   RequirementsFiles read_requirements() const {
     if (app_.detection.file != "requirements.txt") return collect_project(app_.detection.file);
     return collect_requirements(app_.directory, app_.detection.file, bench_.host.variables);
+  }
+
+  void warn_about_upgrades(const Lock& lock) const {
+    for (const auto& name : request_.upgrade.packages)
+      if (!std::ranges::binary_search(lock.packages, name, {}, &LockedPackage::name))
+        bench_.warn(kPythonPackagesStep, concat("--upgrade-package ", name, ": nothing requires ", name));
   }
 
   // How patiently or from which cache files are fetched makes no difference to them.
@@ -199,6 +225,7 @@ class PythonPackagesStep : public Step {
   RequirementsFiles requirements_;
   UvSettings settings_;
   std::vector<FileLeaf> leaves_;
+  std::string locked_;  // without secrets; empty: none is given
   std::optional<Interpreter> interpreter_;
 };
 

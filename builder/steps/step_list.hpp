@@ -2,11 +2,13 @@
 #pragma once
 
 #include "base/error.hpp"
+#include "builder/app/file_leaf.hpp"
 #include "builder/step.hpp"
 #include "builder/steps/app_inputs.hpp"
 #include "builder/workbench.hpp"
 
 #include <memory>
+#include <vector>
 
 namespace dash::builder {
 
@@ -32,6 +34,9 @@ std::unique_ptr<Step> make_predeploy_step(const Workbench& bench, const BuildReq
 // The Error for files of the app that changed while a step read them: its result belongs to neither state and
 // must not be recorded.
 Error source_changed(std::string_view step);
+
+// The leaves of files, with what may be shown of them.
+void add_files(StepInputs& inputs, const std::vector<FileLeaf>& files);
 
 // Leaves that decide how any layer's bytes look: compression and time stamps.
 void add_layer_format(StepInputs& inputs, const Workbench& bench);

@@ -6,6 +6,13 @@
 
 namespace dash::builder {
 
+void add_files(StepInputs& inputs, const std::vector<FileLeaf>& files) {
+  for (const auto& file : files) {
+    inputs.add(file.name, "sha256:" + to_hex(file.digest));
+    if (file.lines) inputs.show(file.name, *file.lines);
+  }
+}
+
 void add_layer_format(StepInputs& inputs, const Workbench& bench) {
   inputs.add("compression", bench.compression.identity());
   inputs.add("time", std::to_string(bench.host.source_date_epoch));

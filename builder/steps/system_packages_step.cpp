@@ -21,7 +21,7 @@ class SystemPackagesStep : public Step {
 
   StepInputs inputs(const ImageState& below) const override {
     StepInputs out;
-    for (const auto& leaf : leaves_) out.add(leaf.name, "sha256:" + to_hex(leaf.digest));
+    add_files(out, leaves_);
     out.add("base", below.identity_of(kBaseStep));
     out.add("recipe", kAptRecipe);
     add_layer_format(out, bench_);

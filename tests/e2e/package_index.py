@@ -111,7 +111,7 @@ class PackageIndex:
                     wanted = base64.b64encode(":".join(credentials).encode()).decode()
                     if self.headers.get("Authorization") != f"Basic {wanted}":
                         return self.answer(401, b"")
-                parts = self.path.strip("/").split("/")
+                parts = self.path.partition("?")[0].strip("/").split("/")
                 if parts[0] == "simple" and len(parts) == 2 and parts[1] in pages:
                     return self.answer(200, "<br>\n".join(pages[parts[1]]).encode(), "text/html")
                 if parts[0] == "files" and parts[-1] in index.files:

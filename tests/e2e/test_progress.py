@@ -14,7 +14,7 @@ import unittest
 from support import PROGRAM, ROOT, SHARED_STORE, Case
 
 PREDEPLOY = "for i in 1 2 3 4 5 6 7 8; do echo line $i; sleep 0.15; done; printf 'a\\033[31mred\\007\\n'"
-TYPES = {"string": str, "integer": int, "number": (int, float), "object": dict}
+TYPES = {"string": str, "integer": int, "number": (int, float), "object": dict, "array": list}
 
 
 def fits(value, schema):
@@ -28,6 +28,8 @@ def fits(value, schema):
     if any(name not in value for name in schema.get("required", [])):
         return False
     if any(not fits(value[name], part) for name, part in schema.get("properties", {}).items() if name in value):
+        return False
+    if isinstance(value, list) and not all(fits(item, schema.get("items", {})) for item in value):
         return False
     return "oneOf" not in schema or sum(fits(value, part) for part in schema["oneOf"]) == 1
 
@@ -125,6 +127,9 @@ class ProgressTest(Case):
         self.assertIn({"event": "log", "step": "predeploy", "line": "hello"}, events)
         self.assertFalse(fits({"event": "log", "step": "x"}, schema))  # the check can fail
         self.assertFalse(fits({"event": "bytes", "step": "x", "what": "y", "done": "1", "total": 1}, schema))
+        planned = next(event for event in events if event["event"] == "step-planned")
+        self.assertIn("recipe", [leaf["name"] for leaf in planned["leaves"]])
+        self.assertFalse(fits({**planned, "leaves": [{"name": "recipe"}]}, schema))
 
     def test_plain(self):
         log = self.build(self.make_small_app("echo hello"))["log"]

@@ -167,8 +167,25 @@ TEST_CASE("apt leaves change with what counts, not with line ends", "[apt]") {
   CHECK(before[0].name == "apt-packages");
   CHECK(before[1].name == "dpkg-packages/x.deb");
   CHECK(leaves("gcc\r\nmake", "1") == before);
+  CHECK(leaves("# tools\n\n gcc  # C\n\tmake\n", "1") == before);
+  CHECK(leaves("gcc make", "1") == before);
+  CHECK(before[0].lines == Names{"gcc", "make"});
   CHECK(leaves("gcc\n", "1")[0] != before[0]);
   CHECK(leaves("gcc\nmake\n", "2")[1] != before[1]);
+}
+
+TEST_CASE("lines of apt leaves have no secrets", "[apt]") {
+  testing::TempApp app;
+  app.file("apt-repositories", "deb https://me:pw@h.example/debian bookworm main\n")
+      .file("apt-debconf", "a a/b password secret\n")
+      .file("apt-conf", "x \"secret\";\n");
+  ThreadPool pool(2);
+  const auto opened = app.open();
+  const auto leaves = apt_leaves(opened, read_apt_files(opened), pool);
+  REQUIRE(leaves.size() == 3);
+  CHECK_FALSE(leaves[0].lines);
+  CHECK(leaves[1].lines == Names{"deb https://***@h.example/debian bookworm main"});
+  CHECK_FALSE(leaves[2].lines);
 }
 
 TEST_CASE("misspelt, empty and damaged dpkg-packages", "[apt]") {

@@ -12,6 +12,7 @@
 using namespace dash;
 using namespace dash::builder;
 using dash::testing::error_of;
+using namespace std::string_view_literals;
 using Names = std::vector<std::string>;
 
 namespace {
@@ -211,6 +212,25 @@ TEST_CASE("a requirements file and what it reaches", "[requirements]") {
     CAPTURE(leaves[i].name);
     CHECK((leaves[i] == after[i]) == (leaves[i].name != "./" && leaves[i].name != "pkg/"));
   }
+}
+
+TEST_CASE("leaves are the lines that count", "[requirements]") {
+  ThreadPool pool(2);
+  const auto leaf = [&](std::string_view text) {
+    testing::TempApp app;
+    app.file("requirements.txt", text);
+    const auto opened = app.open();
+    return requirements_leaves(opened, collect_requirements(opened, "requirements.txt"), IgnoreRules(), pool)
+        .at(0);
+  };
+  const auto before = leaf("dash==3.0\n--index-url https://u:p@h.example/s\npandas\n");
+  CHECK(before.lines == Names{"dash==3.0", "--index-url https://***@h.example/s", "pandas"});
+  CHECK(leaf("# a\n\n  dash==3.0 # b\r\n--index-url \\\nhttps://u:p@h.example/s\n\npandas") == before);
+  CHECK(leaf("\xFF\xFE#\0\n\0"sv) == leaf(""));
+  const auto other = leaf("dash==3.0\n--index-url https://u:q@h.example/s\npandas\n");
+  CHECK(other.lines == before.lines);
+  CHECK(other.digest != before.digest);
+  CHECK(leaf("pandas\n--index-url https://u:p@h.example/s\ndash==3.0\n").digest != before.digest);
 }
 
 TEST_CASE("names that are asked for, with the files that may be installed", "[requirements]") {

@@ -1,0 +1,14 @@
+// Locks that a command line names.
+#pragma once
+
+#include "builder/build.hpp"
+#include "cli/options.hpp"
+
+#include <string>
+
+namespace dash::cli {
+
+// Has the build use the lock at `place`, a file or the name of an image in the store; empty: nothing to do.
+void use_lock(builder::BuildRequest& request, const std::string& place, const CommonOptions& common);
+
+}  // namespace dash::cli
