@@ -129,7 +129,7 @@ builder::BuildReport build(const BuildOptions& options, const builder::BuildRequ
 
 int run_command(const BuildOptions& options, std::stop_token stop) {
   auto request = make_request(options.app);
-  use_lock(request, options.app.locked, options.common);
+  use_lock(request, options.app.locked, options.common, options.app.registry);
   const auto outputs = parse_outputs(options.outputs, request.name);
   const auto push_targets = parse_tags("--push", options.push);
   const auto cache_targets = parse_tags("--cache-to", options.cache_to);
@@ -153,7 +153,7 @@ int run_command(const BuildOptions& options, std::stop_token stop) {
 int run_command(const PlanOptions& options, std::stop_token stop) {
   NullEvents events;
   auto request = make_request(options.app);
-  use_lock(request, options.app.locked, options.common);
+  use_lock(request, options.app.locked, options.common, options.app.registry);
   const Session session(options.common, options.app, 0, events, std::move(stop));
   const auto steps = builder::plan_build(session.bench(), request);
   if (options.json) {

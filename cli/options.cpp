@@ -132,18 +132,18 @@ class CommandLine {
   }
 
   void add_building() {
-    auto& build =
-        add("build", "Build an app's image",
-            "Examples:\n"
-            "  dash-build build -t sales:1.2 --env APP_TITLE=Sales\n"
-            "  dash-build build ./sales --compression gzip -o oci:out:latest --metadata-file s.json\n"
-            "  dash-build build ./sales --offline --base oci-archive:base.tar\n"
-            "  dash-build build ./sales --push registry.example/team/sales:1.2   reuses the image it replaces\n"
-            "  dash-build build ./sales --cache-from registry.example/team/sales:main\n"
-            "  dash-build build ./sales --secret id=netrc,src=$HOME/.netrc\n"
-            "  dash-build build ./sales --upgrade-package pandas\n"
-            "  dash-build build ./sales --locked pylock.toml",
-            build_);
+    auto& build = add(
+        "build", "Build an app's image",
+        "Examples:\n"
+        "  dash-build build -t sales:1.2 --env APP_TITLE=Sales\n"
+        "  dash-build build ./sales --compression gzip -o oci:out:latest --metadata-file s.json\n"
+        "  dash-build build ./sales --offline --base oci-archive:base.tar\n"
+        "  dash-build build ./sales --push registry.example/team/sales:1.2   reuses the image it replaces\n"
+        "  dash-build build ./sales --cache-from registry.example/team/sales:main\n"
+        "  dash-build build ./sales --secret id=netrc,src=$HOME/.netrc\n"
+        "  dash-build build ./sales --upgrade-package pandas\n"
+        "  dash-build build ./sales --locked pylock.toml",
+        build_);
     add_app(settings_, build, build_.app);
     build.add_option("-o,--output", build_.outputs, "Write the image here too; may be repeated")
         ->type_name("oci:DIR[:TAG]|oci-archive:FILE[:TAG]|docker-archive:FILE[:NAME]")
@@ -178,13 +178,16 @@ class CommandLine {
                      "  dash-build lock sales -o pylock.toml\n"
                      "  dash-build build ./sales --locked pylock.toml",
                      lock_);
-    auto* image =
-        lock.add_option("IMAGE", lock_.image, "A name in the store (default: that of the app's directory)");
+    auto* image = lock.add_option(
+        "IMAGE", lock_.image,
+        "A name in the store, oci:DIR[:TAG], oci-archive:FILE[:TAG] or docker://REGISTRY/NAME[:TAG] "
+        "(default: the name of the app's directory)");
     lock.add_option("--app", lock_.directory, "The app's directory")
         ->capture_default_str()
         ->type_name("DIR")
         ->excludes(image);
     lock.add_option("-o,--output", lock_.output, "Write it to this file")->type_name("FILE");
+    add_registry(lock, lock_.registry);
     add_common(settings_, lock, lock_.common);
   }
 

@@ -52,7 +52,7 @@ struct AppOptions {
   bool explain = false;
   bool upgrade = false;
   std::vector<std::string> upgrade_packages;
-  std::string locked;  // a file, or the name of an image in the store; empty: none
+  std::string locked;  // a file, or an image as for `lock`; empty: none
 };
 
 struct BuildOptions {
@@ -91,7 +91,9 @@ struct InspectOptions {
 
 struct LockOptions {
   CommonOptions common;
-  std::string image;  // a name in the store; empty: that of the app in `directory`
+  RegistryOptions registry;
+  // A name in the store, oci:…, oci-archive:… or docker://…; empty: that of the app in `directory`.
+  std::string image;
   fs::path directory = ".";
   fs::path output;  // empty: standard output
 };
