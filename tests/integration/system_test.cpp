@@ -116,14 +116,14 @@ TEST_CASE("the default base image") {
   }
 }
 
-TEST_CASE("system packages become a layer that is the same in every store") {
-  std::vector<oci::Layer> made;
+TEST_CASE("system packages become layers that are the same in every store") {
+  std::vector<std::vector<oci::Layer>> made;
   for (int i = 0; i < 2; ++i) {
     OnBase build;
     made.push_back(
-        install_system_packages(build.bench, build.base, build.app, packages({"libpq-dev"}), "apt"));
+        install_system_packages(build.bench, build.base, build.app, packages({"libpq-dev"}), {"apt"}));
     auto layers = build.base;
-    layers.push_back(made.back());
+    layers.insert(layers.end(), made.back().begin(), made.back().end());
     CHECK(build.output(layers, "pg_config --version; ls /var/lib/apt/lists /var/log/apt") ==
           build.output(layers, "pg_config --version; echo /var/lib/apt/lists: ; echo; echo /var/log/apt:"));
     CHECK(contains(build.events.log(), "Setting up libpq-dev"));
@@ -140,7 +140,7 @@ TEST_CASE("the apt files are applied") {
   input.debconf = {{1, "tzdata tzdata/Areas select Etc"}};
   SECTION("preferences can forbid a package") {
     try {
-      install_system_packages(build.bench, build.base, build.app, input, "apt");
+      install_system_packages(build.bench, build.base, build.app, input, {"apt"});
       FAIL("tree was installed");
     } catch (const Error& error) {
       CHECK(error.code() == ErrorCode::invalid_input);
@@ -150,7 +150,8 @@ TEST_CASE("the apt files are applied") {
   SECTION("configuration and preferences stay in the image, the rest does not") {
     input.packages.pop_back();
     auto layers = build.base;
-    layers.push_back(install_system_packages(build.bench, layers, build.app, input, "apt"));
+    for (auto& layer : install_system_packages(build.bench, build.base, build.app, input, {"apt"}))
+      layers.push_back(std::move(layer));
     CHECK(build.output(layers,
                        "hello -g hi; cat /etc/apt/apt.conf.d/99dokku-apt; ls /etc/apt/preferences.d; "
                        "grep -r FROM_APT_ENV /etc || true") ==
@@ -159,7 +160,7 @@ TEST_CASE("the apt files are applied") {
   SECTION("apt-sources-list replaces the sources during the installation only") {
     input = packages({"hello"});
     input.sources_list = "# none\n";
-    CHECK_THROWS_WITH(install_system_packages(build.bench, build.base, build.app, input, "apt"),
+    CHECK_THROWS_WITH(install_system_packages(build.bench, build.base, build.app, input, {"apt"}),
                       "apt-packages:1: no package source has 'hello'");
   }
 }
@@ -168,7 +169,7 @@ TEST_CASE("an unknown package is named with its line") {
   OnBase build;
   try {
     install_system_packages(build.bench, build.base, build.app, packages({"hello", "no-such-package=1.0"}),
-                            "apt");
+                            {"apt"});
     FAIL("it was installed");
   } catch (const Error& error) {
     CHECK(error.code() == ErrorCode::invalid_input);
