@@ -2,6 +2,7 @@
 
 #include "base/error.hpp"
 #include "base/text.hpp"
+#include "builder/eviction.hpp"
 #include "builder/layer_annotations.hpp"
 #include "builder/steps/app_image.hpp"
 #include "builder/steps/steps.hpp"
@@ -12,6 +13,9 @@
 namespace dash::builder {
 
 namespace {
+
+// What an image takes besides its layers, at most.
+constexpr std::uint64_t kDocuments = std::uint64_t{64} << 10;
 
 // Decides steps one after the other, each against the state that those before it leave.
 class Decider {
@@ -85,7 +89,7 @@ StepRecord execute(const Workbench& bench, Step& step, const Decider::Decided& d
   const auto start = std::chrono::steady_clock::now();
   bench.events.emit(StepStarted{step.name()});
   auto result = with_context(concat("in step ", step.name()), [&] {
-    require_space(bench.store.home(), step.space_needed(), "it");
+    require_room(bench.store, step.space_needed(), "it", bench.stop);
     return step.run(state);
   });
   const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
@@ -144,7 +148,7 @@ std::vector<PlannedStep> plan_build(const Workbench& bench, const BuildRequest& 
 }
 
 BuildReport run_build(const Workbench& bench, const BuildRequest& request) {
-  const auto lease = bench.store.layout().lease();
+  std::optional<oci::Lease> lease(bench.store.layout().lease());
   const auto list = make_steps(bench, request);
   Decider decider(bench, request);
   ImageState state;
@@ -167,8 +171,14 @@ BuildReport run_build(const Workbench& bench, const BuildRequest& request) {
     }
     reports.push_back(std::move(report));
   }
+  if (works) require_room(bench.store, {kDocuments, 4}, "the image's manifest", bench.stop);
   const auto image = store_app_image(bench, request, state);
   bench.store.layout().tag(request.name.to_string(), image);
+  lease.reset();
+  if (const auto excess = keep_quota(bench.store, {}); excess > 0)
+    bench.warn(
+        "", concat("the store takes ", human_size(excess), " more than its quota of ",
+                   human_size(*bench.store.quota()), ": what is left are images and what other builds use"));
   return {image, bench.store.layout().load(image).manifest.config, std::move(reports)};
 }
 

@@ -39,8 +39,8 @@ class StepRecords {
   explicit StepRecords(Store& store, const char* directory = kStepRecords)
       : store_(store), directory_(directory) {}
 
-  // The record for a key, when every layer it names is in the store. Damaged or outdated files count as
-  // absent.
+  // The record for a key, when every layer it names is in the store; they count as used from now on. Damaged
+  // or outdated files count as absent.
   std::optional<StepRecord> find(const StepKey& key) const;
   // The same, of those records only that serve the variant. It may be another one than `find` has.
   std::optional<StepRecord> find(const StepKey& key, std::string_view variant) const;
@@ -48,7 +48,7 @@ class StepRecords {
   void save(const StepKey& key, const StepRecord& record);
 
   // Removes the records whose layers are not all in the store; returns how many. Calls `kept` with the
-  // others.
+  // others. To be called under oci::lock_for_eviction.
   std::uint64_t remove_incomplete(const std::function<void(const StepRecord& record)>& kept = {});
 
   // Which keys the last build of an app had, by step: what "changed" is measured against.

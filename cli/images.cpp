@@ -16,6 +16,12 @@ void require_store(const fs::path& home) {
         .with_hint("check --home and DASH_BUILD_HOME; 'dash-build build' makes a store");
 }
 
+builder::Store open_store(const CommonOptions& common) {
+  const auto home = store_home(common.home, environment_variables());
+  require_store(home);
+  return builder::Store(home);
+}
+
 FoundImage find_image(const std::string& text, const fs::path& home, const builder::HostSettings& host) {
   const auto location = oci::ImageLocation::parse(text);
   LocalImage found;

@@ -3,6 +3,8 @@
 
 #include "base/file.hpp"
 #include "builder/host.hpp"
+#include "builder/store.hpp"
+#include "cli/options.hpp"
 #include "oci/image_layout.hpp"
 
 #include <memory>
@@ -12,6 +14,9 @@ namespace dash::cli {
 
 // Error(not_found) when there is no store at `home`.
 void require_store(const fs::path& home);
+
+// The store of the options. Only a build makes one: for others a home without one is a misspelt one.
+builder::Store open_store(const CommonOptions& common);
 
 struct FoundImage {
   std::unique_ptr<oci::BlobStore> store;  // that holds it

@@ -39,6 +39,7 @@ struct AppOptions {
   std::vector<std::string> python_runtimes;  // "VERSION=URL-or-FILE#sha256=HEX"
   fs::path uv;
   std::string compression = "zstd";
+  std::string quota;  // of the store; "" and "0": none
 };
 
 struct BuildOptions {
@@ -85,6 +86,14 @@ struct RemoveOptions {
 
 struct CollectOptions {
   CommonOptions common;
+  std::string older_than = "30d";
+  std::string keep_bytes;  // "20G"; empty: whatever is not old stays
+};
+
+struct UsageOptions {
+  CommonOptions common;
+  std::string quota;
+  bool json = false;
 };
 
 struct ValidateOptions {
@@ -232,12 +241,12 @@ struct ParseEnd {
   int exit_code = 0;
 };
 
-using Command =
-    std::variant<BuildOptions, PlanOptions, LayerOptions, InspectOptions, ImagesOptions, RemoveOptions,
-                 CollectOptions, ValidateOptions, DoctorOptions, ConfigOptions, CompletionOptions,
-                 PushOptions, PullOptions, CopyOptions, TagsOptions, ManifestOptions, DeleteOptions,
-                 MirrorSyncOptions, MirrorExportOptions, MirrorImportOptions, MirrorInventoryOptions,
-                 MirrorVerifyOptions, LoginOptions, LogoutOptions, VersionOptions, ParseEnd>;
+using Command = std::variant<BuildOptions, PlanOptions, LayerOptions, InspectOptions, ImagesOptions,
+                             RemoveOptions, CollectOptions, UsageOptions, ValidateOptions, DoctorOptions,
+                             ConfigOptions, CompletionOptions, PushOptions, PullOptions, CopyOptions,
+                             TagsOptions, ManifestOptions, DeleteOptions, MirrorSyncOptions,
+                             MirrorExportOptions, MirrorImportOptions, MirrorInventoryOptions,
+                             MirrorVerifyOptions, LoginOptions, LogoutOptions, VersionOptions, ParseEnd>;
 
 // Parses the arguments (without the program's name), over what configuration files and the environment
 // `variables` say. Throws an Error for a wrong value of a setting.

@@ -29,6 +29,9 @@ class BlobStore {
   // Error(corrupt) when the content is not what the descriptor says. Absent: Error(not_found).
   virtual std::unique_ptr<Source> open(const Descriptor& blob) const = 0;
   virtual std::unique_ptr<BlobWriter> begin_write() = 0;
+  // Like `contains`, and from now on the blob counts as used: where a store removes what nobody uses, it
+  // stays while the caller's lease lives (lease.hpp).
+  virtual bool claim(const Digest& digest) const { return contains(digest); }
 
   // The whole of a small blob, verified.
   std::string read(const Descriptor& blob, std::uint64_t limit) const;
