@@ -38,7 +38,7 @@ class SharedStoreTest(Case):
         self.random = random.Random(20261129)
         self.index = self.enter(PackageIndex(*[
             wheel("tiny", f"1.{i}", files={"tiny_data.txt": self.random.randbytes(40_000).hex()}) for i in range(20)
-        ]))
+        ], wheel("pip", "1.0")))
         self.env = {"PIP_INDEX_URL": self.index.url, "PIP_EXTRA_INDEX_URL": "", "PIP_FIND_LINKS": "", "UV_DEFAULT_INDEX": ""}
         # The base image and uv of the shared store, and nothing else.
         self.build(self.app(0, 0))
@@ -95,7 +95,7 @@ class SharedStoreTest(Case):
             named |= {entry["digest"], manifest["config"]["digest"], *[layer["digest"] for layer in manifest["layers"]]}
         orphans = [file for file in blobs.iterdir() if f"sha256:{file.name}" not in named]
         for place in ("work", "packages", "packages/pyc", "snapshots", "layout", "records/steps", "records/layers"):
-            orphans += [file for file in (self.store / place).iterdir()
+            orphans += [file for file in (self.store / place).glob("*")
                         if "tmp-" in file.name or ".lease-" in file.name or file.suffix == ".partial"]
         wasted = sum(file.stat().st_blocks * 512 if file.is_file() else disk_bytes(file) for file in orphans)
         self.assertLess(wasted, disk_bytes(self.store) / 100, orphans)

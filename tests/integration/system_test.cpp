@@ -11,6 +11,8 @@
 #include "tests/support/no_fetcher.hpp"
 #include "tests/support/recorded_events.hpp"
 
+#include <algorithm>
+
 #include <catch2/catch.hpp>
 
 using namespace dash;
@@ -129,6 +131,37 @@ TEST_CASE("system packages become layers that are the same in every store") {
     CHECK(contains(build.events.log(), "Setting up libpq-dev"));
   }
   CHECK(made[0] == made[1]);
+}
+
+TEST_CASE("one system package more leaves the layers of the others as they are") {
+  OnBase build;
+  const auto install = [&](const std::vector<std::string>& names, PackageLayers::Reuse reuse) {
+    SystemInstallation installation{"apt"};
+    installation.reuse = reuse;
+    return install_system_packages(build.bench, build.base, build.app, packages(names), installation);
+  };
+  const auto before = install({"libpq-dev", "python3-yaml"}, PackageLayers::Reuse::yes);
+  const auto after = install({"libpq-dev", "python3-yaml", "zip"}, PackageLayers::Reuse::yes);
+  CHECK(install({"libpq-dev", "python3-yaml", "zip"}, PackageLayers::Reuse::no) == after);
+
+  std::uint64_t sent = 0, all = 0;
+  for (const auto& layer : after) {
+    all += layer.blob.size;
+    if (std::find(before.begin(), before.end(), layer) == before.end()) sent += layer.blob.size;
+  }
+  WARN(after.size() << " layers of " << human_size(all) << ", with one package more " << human_size(sent)
+                    << " of them new, the last " << human_size(after.back().blob.size));
+  // zip itself, the light packages that share its layer, and the last layer.
+  CHECK(sent < 300'000 + after.back().blob.size);
+  CHECK(after.back().blob.size < 600'000);
+
+  auto layers = build.base;
+  layers.insert(layers.end(), after.begin(), after.end());
+  // dpkg finds every file of every package as it was packed, but those that images do without.
+  CHECK(build.output(layers, "dpkg --verify | grep -v -e /usr/share/ -e ' c /etc/' || true") == "");
+  CHECK(build.output(layers,
+                     "zip -h | head -1; python3 -c 'import yaml; print(yaml.__name__)'; ldconfig -p | "
+                     "grep -c libpq") != "");
 }
 
 TEST_CASE("the apt files are applied") {
