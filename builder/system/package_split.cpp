@@ -111,7 +111,7 @@ class Changes {
     for (const auto view : split(names, '\0')) {
       const std::string name(view);
       if (name == kOpaque && entry.is_directory()) {
-        if (below(entry.path))
+        if (!entry.hiding && below(entry.path))
           entry.hiding = true;
         else if (::lremovexattr(file.c_str(), kOpaque) != 0)
           throw system_error(concat("cannot change the attributes of ", file), errno);

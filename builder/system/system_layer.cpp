@@ -40,13 +40,18 @@ class LowerTrees {
     for (const auto& layer : layers) trees_.push_back(snapshots.layer(layer, bench.stop));
   }
   bool has(const std::string& path) const {
-    return std::ranges::any_of(trees_, [&](const fs::path& tree) {
-      boost::system::error_code absent;
-      return fs::exists(fs::symlink_status(tree / path, absent));
-    });
+    return std::ranges::any_of(trees_, [&](const fs::path& tree) { return has(tree, path); });
   }
 
  private:
+  // Through no symbolic link: it would be one of this machine's.
+  static bool has(const fs::path& tree, const std::string& path) {
+    boost::system::error_code absent;
+    for (auto slash = path.find('/'); slash != std::string::npos; slash = path.find('/', slash + 1))
+      if (!fs::is_directory(fs::symlink_status(tree / path.substr(0, slash), absent))) return false;
+    return fs::exists(fs::symlink_status(tree / path, absent));
+  }
+
   std::vector<fs::path> trees_;
 };
 
