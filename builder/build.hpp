@@ -55,7 +55,8 @@ struct BuildReport {
 };
 
 // What a build would do and why, from the lifecycle files and the records in the store. Runs no command and
-// changes nothing. Errors in the app's files are thrown as a build would.
+// changes nothing but when the layers that it finds were used last. Errors in the app's files are thrown as a
+// build would.
 std::vector<PlannedStep> plan_build(const Workbench& bench, const BuildRequest& request);
 
 // Builds the image and names it in the store. Emits StepPlanned, StepStarted, StepFinished and what comes
