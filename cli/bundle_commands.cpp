@@ -5,6 +5,7 @@
 #include "cli/commands.hpp"
 #include "cli/host_environment.hpp"
 #include "cli/images.hpp"
+#include "cli/quantities.hpp"
 #include "cli/registry_access.hpp"
 #include "cli/renderers.hpp"
 #include "cli/session.hpp"

@@ -53,6 +53,7 @@ struct AppOptions {
   bool upgrade = false;
   std::vector<std::string> upgrade_packages;
   std::string locked;  // a file, or an image as for `lock`; empty: none
+  std::string quota;  // of the store; "" and "0": none
 };
 
 struct BuildOptions {
@@ -110,6 +111,14 @@ struct RemoveOptions {
 
 struct CollectOptions {
   CommonOptions common;
+  std::string older_than = "30d";
+  std::string keep_bytes;  // "20G"; empty: whatever is not old stays
+};
+
+struct UsageOptions {
+  CommonOptions common;
+  std::string quota;
+  bool json = false;
 };
 
 struct ValidateOptions {
@@ -249,7 +258,7 @@ struct ParseEnd {
 };
 
 using Command = std::variant<BuildOptions, PlanOptions, LockOptions, LayerOptions, InspectOptions,
-                             ImagesOptions, RemoveOptions, CollectOptions, ValidateOptions, DoctorOptions,
+                             ImagesOptions, RemoveOptions, CollectOptions, UsageOptions, ValidateOptions, DoctorOptions,
                              ConfigOptions, CompletionOptions, PushOptions, PullOptions, CopyOptions,
                              TagsOptions, ManifestOptions, DeleteOptions, MirrorSyncOptions,
                              MirrorExportOptions, MirrorImportOptions, MirrorInventoryOptions,
