@@ -36,7 +36,7 @@ oci::Layer write_layer(const Workbench& bench, const fs::path& changes,
 class LowerTrees {
  public:
   LowerTrees(const Workbench& bench, const std::vector<oci::Layer>& layers) {
-    Snapshots snapshots(bench.store.snapshots(), bench.store.layout());
+    Snapshots snapshots(bench.store.snapshots(), bench.store.layers());
     for (const auto& layer : layers) trees_.push_back(snapshots.layer(layer, bench.stop));
   }
   bool has(const std::string& path) const {
@@ -96,6 +96,7 @@ std::vector<oci::Layer> change_to_package_layers(const Workbench& bench, const f
       records.save(key, {options.step, inputs.leaves(), {out.back()}, {}, 0});
     }
     out.back().blob.annotations[kPackagesAnnotation] = package_list(std::move(titles));
+    out.back().blob.annotations[kLayerKeyAnnotation] = key.hex();
   }
   out.push_back(write_layer(bench, changes, {split.rest.begin(), split.rest.end()}));
   if (!items.empty())
