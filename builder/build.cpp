@@ -20,8 +20,9 @@ constexpr std::uint64_t kDocuments = std::uint64_t{64} << 10;
 // Decides steps one after the other, each against the state that those before it leave.
 class Decider {
  public:
-  Decider(const Workbench& bench, const BuildRequest& request)
-      : records_(bench.store), request_(request), app_(request.name.to_string()) {}
+  // `cache` may be nullptr: then the store is all there is.
+  Decider(const Workbench& bench, const BuildRequest& request, BuildCache* cache)
+      : records_(bench.store), request_(request), cache_(cache), app_(request.name.to_string()) {}
 
   struct Decided {
     PlannedStep plan;
@@ -45,9 +46,12 @@ class Decider {
       out.plan.reason = "--no-cache";
       return out;
     }
-    if (auto record = records_.find(*out.key, step.variant(state))) {
+    auto record = records_.find(*out.key, step.variant(state));
+    if (!record && cache_ != nullptr && cache_->consult())
+      record = records_.find(*out.key, step.variant(state));
+    if (record) {
       out.plan.decision = Decision::reuse;
-      out.plan.reason = "nothing it depends on changed";
+      out.plan.reason = why_reused(*record);
       out.record = std::move(record);
       return out;
     }
@@ -63,6 +67,14 @@ class Decider {
   void remember(const Step& step, const StepKey& key) { records_.remember(app_, step.name(), key); }
 
  private:
+  std::string why_reused(const StepRecord& record) const {
+    if (cache_ != nullptr)
+      for (const auto& layer : record.layers)
+        if (const auto source = cache_->source_of(layer); !source.empty())
+          return concat("nothing it depends on changed since ", source);
+    return "nothing it depends on changed";
+  }
+
   std::string why_not(const Step& step, const StepInputs& inputs, bool for_others) const {
     if (for_others) return "it was compiled against other system packages";
     const auto before = records_.last(app_, step.name());
@@ -73,6 +85,7 @@ class Decider {
 
   StepRecords records_;
   const BuildRequest& request_;
+  BuildCache* cache_;
   std::string app_;
 };
 
@@ -103,9 +116,10 @@ StepRecord execute(const Workbench& bench, Step& step, const Decider::Decided& d
   return record;
 }
 
-oci::Descriptor store_app_image(const Workbench& bench, const BuildRequest& request,
-                                const ImageState& state) {
+oci::Descriptor store_app_image(const Workbench& bench, const BuildRequest& request, const ImageState& state,
+                                const std::vector<KeyedRecord>& records) {
   auto config = image_config(bench, request, state);
+  config.extensions[kRecordsExtension] = image_records_json(records);
   const oci::Annotations annotations = {
       {oci::annotation::kBaseDigest, state.facts.at(kBaseStep).at("digest")}};
 
@@ -121,7 +135,14 @@ oci::Descriptor store_app_image(const Workbench& bench, const BuildRequest& requ
       layers.push_back(std::move(layer));
     }
   }
-  return bench.store.layout().store_image(config, layers, annotations);
+  return oci::put_image(bench.store.layers(), config, layers, annotations);
+}
+
+std::vector<oci::Descriptor> layers_elsewhere(const Store& store, const ImageState& state) {
+  std::vector<oci::Descriptor> out;
+  for (const auto& layer : state.layers())
+    if (!store.layout().contains(layer.blob.digest)) out.push_back(layer.blob);
+  return out;
 }
 
 void work_ahead(const StepList& list, const ImageState& state) {
@@ -133,7 +154,7 @@ void work_ahead(const StepList& list, const ImageState& state) {
 
 std::vector<PlannedStep> plan_build(const Workbench& bench, const BuildRequest& request) {
   const auto list = make_steps(bench, request);
-  const Decider decider(bench, request);
+  const Decider decider(bench, request, nullptr);
   ImageState state;
   std::vector<PlannedStep> out;
   for (const auto& step : list.steps) {
@@ -148,11 +169,13 @@ std::vector<PlannedStep> plan_build(const Workbench& bench, const BuildRequest& 
 }
 
 BuildReport run_build(const Workbench& bench, const BuildRequest& request) {
-  std::optional<oci::Lease> lease(bench.store.layout().lease());
+  const auto lease = bench.store.layout().lease();
   const auto list = make_steps(bench, request);
-  Decider decider(bench, request);
+  BuildCache cache(bench, request.name.to_string(), request.cache_from);
+  Decider decider(bench, request, &cache);
   ImageState state;
   std::vector<StepReport> reports;
+  std::vector<KeyedRecord> records;
   bool works = false;  // some step has to run
   for (const auto& step : list.steps) {
     if (bench.stop.stop_requested()) throw Error(ErrorCode::canceled, "the build was stopped");
@@ -168,18 +191,18 @@ BuildReport run_build(const Workbench& bench, const BuildRequest& request) {
       report.layers = record.layers;
       report.seconds = decided.record ? 0 : record.seconds;
       apply(state, step->name(), decided.key, record);
+      records.push_back({*decided.key, record});
     }
     reports.push_back(std::move(report));
   }
+  if (request.destination == BuildRequest::Destination::store)
+    bench.store.layers().bring(layers_elsewhere(bench.store, state));
   if (works) require_room(bench.store, {kDocuments, 4}, "the image's manifest", bench.stop);
-  const auto image = store_app_image(bench, request, state);
-  bench.store.layout().tag(request.name.to_string(), image);
-  lease.reset();
-  if (const auto excess = keep_quota(bench.store, {}); excess > 0)
-    bench.warn(
-        "", concat("the store takes ", human_size(excess), " more than its quota of ",
-                   human_size(*bench.store.quota()), ": what is left are images and what other builds use"));
-  return {image, bench.store.layout().load(image).manifest.config, std::move(reports)};
+  const auto image = store_app_image(bench, request, state, records);
+  auto remote = layers_elsewhere(bench.store, state);
+  if (remote.empty()) bench.store.layout().tag(request.name.to_string(), image);
+  return {image, bench.store.layout().load(image).manifest.config, std::move(reports), std::move(records),
+          std::move(remote)};
 }
 
 }  // namespace dash::builder

@@ -1,6 +1,7 @@
 // A whole build: an app's source directory becomes an image in the store.
 #pragma once
 
+#include "builder/build_cache.hpp"
 #include "builder/python/python_packages.hpp"
 #include "builder/python/runtime_archive.hpp"
 #include "builder/step.hpp"
@@ -16,8 +17,8 @@ namespace dash::builder {
 struct BuildRequest {
   fs::path app_directory;
   oci::Reference name;  // with a tag
-  // Base image: "oci:DIR[:TAG]", "oci-archive:FILE[:TAG]", "docker-archive:FILE[:NAME]" or a name in the
-  // store; empty: the embedded default.
+  // Base image: "docker://REGISTRY/NAME[:TAG]", "oci:DIR[:TAG]", "oci-archive:FILE[:TAG]",
+  // "docker-archive:FILE[:NAME]" or a name in the store; empty: the embedded default.
   std::string base;
   // `workspace` builds the image for Workspaces: steps 1-7, Python apps only.
   enum class Target { deploy, workspace } target = Target::deploy;
@@ -33,6 +34,11 @@ struct BuildRequest {
   PycFiles pyc_files = PycFiles::compile;
   // How many layers the packages of one step may take.
   std::size_t package_layers = LayerLimits().layers;
+  // Images in registries whose layers may be taken, the best one first.
+  std::vector<CacheSource> cache_from;
+  // Whether the image is wanted in the store: `registry` leaves layers that a registry has where they are,
+  // and then gives no name to the image.
+  enum class Destination { store, registry } destination = Destination::store;
 };
 
 struct PlannedStep {
@@ -52,6 +58,9 @@ struct BuildReport {
   oci::Descriptor image;
   oci::Descriptor config;
   std::vector<StepReport> steps;
+  std::vector<KeyedRecord> records;  // of the steps that are in the image
+  // Layers that are not in the store; the image has its name there only when there are none.
+  std::vector<oci::Descriptor> remote;
 };
 
 // What a build would do and why, from the lifecycle files and the records in the store. Runs no command and
@@ -59,9 +68,10 @@ struct BuildReport {
 // build would.
 std::vector<PlannedStep> plan_build(const Workbench& bench, const BuildRequest& request);
 
-// Builds the image and names it in the store. Emits StepPlanned, StepStarted, StepFinished and what comes
-// between. When it throws, the store is valid, the name is as it was, and the results of finished steps are
-// kept.
+// Builds the image and names it in the store; what is not there any more when the call returns (`remote`) is
+// for the caller to send from where it is. The caller holds a lease of the layout as long as it needs the
+// image. Emits StepPlanned, StepStarted, StepFinished and what comes between. When it throws, the store is
+// valid, the name is as it was, and the results of finished steps are kept.
 BuildReport run_build(const Workbench& bench, const BuildRequest& request);
 
 }  // namespace dash::builder

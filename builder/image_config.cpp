@@ -11,6 +11,7 @@ namespace dash::builder {
 oci::ImageConfig app_image_config(const oci::ImageConfig& base, std::string_view app_name,
                                   const Variables& variables, std::int64_t created) {
   auto out = base;
+  out.extensions.clear();  // what they say is about the base image
   out.created = rfc3339(created);
   out.user = concat(kAppUser, ':', kAppUser);
   out.working_directory = kAppDirectory;

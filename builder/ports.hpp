@@ -3,6 +3,9 @@
 
 #include "base/path.hpp"
 #include "base/sha256.hpp"
+#include "oci/descriptor.hpp"
+#include "oci/image_layout.hpp"
+#include "oci/reference.hpp"
 
 #include <cstdint>
 #include <functional>
@@ -32,6 +35,25 @@ class PackageFetcher {
   virtual ~PackageFetcher() = default;
   virtual void fetch(const std::vector<FetchRequest>& requests, const Progress& progress,
                      std::stop_token stop) = 0;
+};
+
+// Images in registries: bases, and what earlier builds made. Thread-safe. Failures are the Errors of a
+// registry client, which name what was asked for.
+class ImageRegistry {
+ public:
+  struct Document {
+    oci::Descriptor descriptor;
+    std::string bytes;  // verified
+  };
+  virtual ~ImageRegistry() = default;
+  // The manifest that `name` points to, of an index the one for `platform`; nothing when the registry has no
+  // such image.
+  virtual std::optional<Document> manifest(const oci::Reference& name, const oci::Platform& platform) = 0;
+  // A small blob of the repository of `from`, verified.
+  virtual std::string read(const oci::Descriptor& blob, const oci::Reference& from) = 0;
+  // Brings blobs into a layout, side by side, verified.
+  virtual void fetch(const std::vector<oci::Descriptor>& blobs, const oci::Reference& from,
+                     oci::ImageLayout& to) = 0;
 };
 
 }  // namespace dash::builder

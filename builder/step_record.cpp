@@ -15,7 +15,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 constexpr int kVersion = 1;
 
-Json to_json(const StepRecord& record) {
+Json json_of(const StepRecord& record) {
   Json out;
   out["version"] = kVersion;
   out["step"] = record.step;
@@ -58,6 +58,21 @@ StepKey variant_key(const StepKey& key, std::string_view variant) {
 
 }  // namespace
 
+std::string to_json(const StepRecord& record) {
+  return json_of(record).dump(2) + "\n";
+}
+
+std::optional<StepRecord> parse_step_record(std::string_view text) {
+  try {
+    const auto json = Json::parse(text);
+    if (json.at("version") != kVersion) return std::nullopt;
+    return from_json(json);
+  } catch (
+      const std::exception&) {  // a record only saves work: whatever is wrong with it, the step runs again
+    return std::nullopt;
+  }
+}
+
 fs::path StepRecords::record_path(std::string_view key_hex) const {
   return store_.records() / directory_ / concat(key_hex, ".json");
 }
@@ -68,15 +83,7 @@ fs::path StepRecords::app_path(std::string_view app, std::string_view step) cons
 
 std::optional<StepRecord> StepRecords::load(const fs::path& file) const {
   const auto text = read_file_if_exists(file);
-  if (!text) return std::nullopt;
-  try {
-    const auto json = Json::parse(*text);
-    if (json.at("version") != kVersion) return std::nullopt;
-    return from_json(json);
-  } catch (
-      const std::exception&) {  // a record only saves work: whatever is wrong with it, the step runs again
-    return std::nullopt;
-  }
+  return text ? parse_step_record(*text) : std::nullopt;
 }
 
 std::optional<StepRecord> StepRecords::find(const StepKey& key) const {
@@ -84,7 +91,7 @@ std::optional<StepRecord> StepRecords::find(const StepKey& key) const {
   if (!record) return std::nullopt;
   const bool complete =
       std::all_of(record->layers.begin(), record->layers.end(),
-                  [&](const oci::Layer& layer) { return store_.layout().claim(layer.blob.digest); });
+                  [&](const oci::Layer& layer) { return store_.layers().claim(layer.blob.digest); });
   return complete ? record : std::nullopt;
 }
 
@@ -99,7 +106,7 @@ std::optional<StepRecord> StepRecords::find(const StepKey& key, std::string_view
 }
 
 void StepRecords::save(const StepKey& key, const StepRecord& record) {
-  const auto text = to_json(record).dump(2) + "\n";
+  const auto text = to_json(record);
   const auto path = record_path(key.hex());
   make_directories(path.parent_path());
   // Whoever removes what is incomplete must not take this one for what was there before.
@@ -107,6 +114,13 @@ void StepRecords::save(const StepKey& key, const StepRecord& record) {
   if (const auto variant = record.facts.find(kVariantFact); variant != record.facts.end())
     write_file_atomic(record_path(variant_key(key, variant->second).hex()), text);
   write_file_atomic(path, text);
+}
+
+void StepRecords::adopt(const std::vector<KeyedRecord>& records) {
+  for (const auto& [key, record] : records) {
+    const auto variant = record.facts.find(kVariantFact);
+    if (!find(key, variant == record.facts.end() ? "" : variant->second)) save(key, record);
+  }
 }
 
 std::uint64_t StepRecords::remove_incomplete(const std::function<void(const StepRecord& record)>& kept) {

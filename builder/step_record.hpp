@@ -27,6 +27,15 @@ struct StepRecord {
   double seconds = 0;  // how long it took when it ran
 };
 
+// A record's file, and what it says; nothing when it is damaged or outdated.
+std::string to_json(const StepRecord& record);
+std::optional<StepRecord> parse_step_record(std::string_view json);
+
+struct KeyedRecord {
+  StepKey key;
+  StepRecord record;
+};
+
 // Directories of records: of steps, and of layers that steps made of packages (one layer each, whose leaves
 // are its packages).
 inline constexpr const char* kStepRecords = "steps";
@@ -39,13 +48,16 @@ class StepRecords {
   explicit StepRecords(Store& store, const char* directory = kStepRecords)
       : store_(store), directory_(directory) {}
 
-  // The record for a key, when every layer it names is in the store; they count as used from now on. Damaged
-  // or outdated files count as absent.
+  // The record for a key, when every layer it names is in the store (where it counts as used from now on) or
+  // in a registry that promised it. Damaged or outdated files count as absent.
   std::optional<StepRecord> find(const StepKey& key) const;
   // The same, of those records only that serve the variant. It may be another one than `find` has.
   std::optional<StepRecord> find(const StepKey& key, std::string_view variant) const;
   // Replaces the key's record; those of its other variants stay.
   void save(const StepKey& key, const StepRecord& record);
+
+  // Saves records that come from elsewhere, except where the store has one that serves the same builds.
+  void adopt(const std::vector<KeyedRecord>& records);
 
   // Removes the records whose layers are not all in the store; returns how many. Calls `kept` with the
   // others. To be called under oci::lock_for_eviction.

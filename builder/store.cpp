@@ -42,6 +42,7 @@ Store::Store(const fs::path& home, std::optional<std::uint64_t> quota)
     : home_(home),
       quota_(quota),
       in_use_(enter(home)),
-      layout_(oci::ImageLayout::open_or_create(home / "layout")) {}
+      layout_(oci::ImageLayout::open_or_create(home / "layout")),
+      layers_(layout_) {}
 
 }  // namespace dash::builder

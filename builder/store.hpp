@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/file.hpp"
+#include "builder/layer_store.hpp"
 #include "oci/image_layout.hpp"
 
 #include <cstdint>
@@ -21,6 +22,9 @@ class Store {
   std::optional<std::uint64_t> quota() const { return quota_; }
   oci::ImageLayout& layout() { return layout_; }
   const oci::ImageLayout& layout() const { return layout_; }
+  // Its blobs, and the layers that are in a registry and come when they are opened.
+  LayerStore& layers() { return layers_; }
+  const LayerStore& layers() const { return layers_; }
 
   fs::path snapshots() const { return home_ / "snapshots"; }  // unpacked layers, one directory per diff id
   fs::path packages() const { return home_ / "packages"; }    // downloaded and built distributions, by sha256
@@ -42,6 +46,7 @@ class Store {
 
   FileLock in_use_;  // shared while the store is open; taken before anything else
   oci::ImageLayout layout_;
+  LayerStore layers_;
 };
 
 }  // namespace dash::builder

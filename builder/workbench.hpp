@@ -25,9 +25,10 @@ struct Workbench {
   oci::Compression compression;
   Network network = Network::host;  // `none` when building offline
   std::stop_token stop;
+  ImageRegistry* registry = nullptr;  // nullptr: there are no registries to ask
 
   oci::LayerSettings layer_settings() const {
-    return {store.layout(), pool, compression, host.source_date_epoch};
+    return {store.layers(), pool, compression, host.source_date_epoch};
   }
   void log(const std::string& step, std::string line) const { events.emit(StepLog{step, std::move(line)}); }
   void note(const std::string& step, std::string text) const { events.emit(Note{step, std::move(text)}); }

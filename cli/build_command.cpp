@@ -1,7 +1,8 @@
 // `build` and `plan`: an app's directory to an image, and what that would take.
 #include "base/error.hpp"
 #include "base/text.hpp"
-#include "cli/built_image_push.hpp"
+#include "builder/eviction.hpp"
+#include "builder/published_cache.hpp"
 #include "cli/commands.hpp"
 #include "cli/host_environment.hpp"
 #include "cli/renderers.hpp"
@@ -13,6 +14,7 @@
 
 #include <cstdio>
 #include <iostream>
+#include <optional>
 
 #include <nlohmann/json.hpp>
 
@@ -85,28 +87,64 @@ void write_output(const oci::ImageLayout& from, const oci::Descriptor& image, co
   });
 }
 
+std::vector<oci::Reference> parse_tags(const std::string& option, const std::vector<std::string>& texts) {
+  auto out = parse_remote_names(option, texts);
+  for (const auto& name : out)
+    if (name.digest)
+      throw Error(ErrorCode::usage, concat(option, ' ', dash::quoted(name.to_string()),
+                                           " names a digest, which a build decides itself"))
+          .with_hint("use a tag");
+  return out;
+}
+
+// What is named, and the images that are replaced. Offline, what a setting names is no fault.
+std::vector<builder::CacheSource> cache_sources(const BuildOptions& options,
+                                                const std::vector<oci::Reference>& push_targets) {
+  std::vector<builder::CacheSource> out;
+  if (options.app.offline || options.app.no_cache) return out;
+  for (const auto& target : push_targets) out.push_back({target, builder::CacheSource::Kind::previous});
+  for (auto& name : parse_remote_names("--cache-from", options.cache_from))
+    out.push_back({std::move(name), builder::CacheSource::Kind::asked_for});
+  return out;
+}
+
 // The progress display is complete when it returns.
 builder::BuildReport build(const BuildOptions& options, const builder::BuildRequest& request,
                            const std::vector<oci::ImageLocation>& outputs,
-                           const std::vector<oci::Reference>& push_targets, const std::stop_token& stop) {
+                           const std::vector<oci::Reference>& push_targets,
+                           const std::vector<oci::Reference>& cache_targets, const std::stop_token& stop) {
   const auto events = make_renderer(options.progress, environment_variables());
   Session session(options.common, options.app, options.threads, *events, stop);
+  std::optional<oci::Lease> lease(session.store().layout().lease());
   auto report = builder::run_build(session.bench(), request);
   for (const auto& output : outputs) write_output(session.store().layout(), report.image, output, stop);
-  push_built_image(session.store().layout(), report.image, push_targets, options.common, session.bench().host,
-                   *events, stop);
+  if (!push_targets.empty()) session.registry().push(session.store(), report.image, push_targets);
+  if (!cache_targets.empty())
+    session.registry().push(session.store(), builder::store_published_cache(session.bench(), report.records),
+                            cache_targets);
+  lease.reset();  // what this build used may go now
+  if (const auto excess = builder::keep_quota(session.store(), stop); excess > 0)
+    session.bench().warn("", concat("the store takes ", human_size(excess), " more than its quota of ",
+                                    human_size(*session.store().quota()),
+                                    ": what is left are images and what other builds use"));
   return report;
 }
 
 }  // namespace
 
 int run_command(const BuildOptions& options, std::stop_token stop) {
-  const auto request = make_request(options.app);
+  auto request = make_request(options.app);
   const auto outputs = parse_outputs(options.outputs, request.name);
-  const auto push_targets = parse_push_targets(options.push);
+  const auto push_targets = parse_tags("--push", options.push);
+  const auto cache_targets = parse_tags("--cache-to", options.cache_to);
+  request.cache_from = cache_sources(options, push_targets);
+  if (!push_targets.empty() && outputs.empty())
+    request.destination = builder::BuildRequest::Destination::registry;
   if (options.app.offline && !push_targets.empty())
     throw Error(ErrorCode::usage, "--push needs the network, which --offline rules out");
-  const auto report = build(options, request, outputs, push_targets, stop);
+  if (options.app.offline && !cache_targets.empty())
+    throw Error(ErrorCode::usage, "--cache-to needs the network, which --offline rules out");
+  const auto report = build(options, request, outputs, push_targets, cache_targets, stop);
   if (!options.metadata_file.empty()) write_metadata(options.metadata_file, request, report);
   if (options.progress == Progress::quiet)
     std::cout << report.image.digest.to_string() << '\n';

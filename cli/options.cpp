@@ -40,6 +40,7 @@ void add_app(SettingOptions& settings, CLI::App& command, AppOptions& options) {
   settings.add(command, "nltk_index", options.nltk_index);
   settings.add(command, "uv", options.uv);
   settings.add(command, "quota", options.quota);
+  add_registry(command, options.registry);
 }
 
 std::vector<std::string> command_names(const CLI::App& app) {
@@ -116,14 +117,16 @@ class CommandLine {
   }
 
   void add_building() {
-    auto& build =
-        add("build", "Build an app's image",
-            "Examples:\n"
-            "  dash-build build -t sales:1.2 --env APP_TITLE=Sales\n"
-            "  dash-build build ./sales --compression gzip -o oci:out:latest --metadata-file s.json\n"
-            "  dash-build build ./sales --offline --base oci-archive:base.tar\n"
-            "  dash-build build ./sales --secret id=netrc,src=$HOME/.netrc",
-            build_);
+    auto& build = add(
+        "build", "Build an app's image",
+        "Examples:\n"
+        "  dash-build build -t sales:1.2 --env APP_TITLE=Sales\n"
+        "  dash-build build ./sales --compression gzip -o oci:out:latest --metadata-file s.json\n"
+        "  dash-build build ./sales --offline --base oci-archive:base.tar\n"
+        "  dash-build build ./sales --push registry.example/team/sales:1.2   reuses the image it replaces\n"
+        "  dash-build build ./sales --cache-from registry.example/team/sales:main\n"
+        "  dash-build build ./sales --secret id=netrc,src=$HOME/.netrc",
+        build_);
     add_app(settings_, build, build_.app);
     build.add_option("-o,--output", build_.outputs, "Write the image here too; may be repeated")
         ->type_name("oci:DIR[:TAG]|oci-archive:FILE[:TAG]|docker-archive:FILE[:NAME]")
@@ -133,6 +136,8 @@ class CommandLine {
                     "Send the image to this registry when it is built; may be repeated")
         ->type_name("REGISTRY/REPOSITORY[:TAG]")
         ->allow_extra_args(false);
+    settings_.add(build, "cache_from", build_.cache_from);
+    settings_.add(build, "cache_to", build_.cache_to);
     build
         .add_option("--secret", build_.app.secrets,
                     "A file for build commands only, at /run/secrets/ID; may be repeated")

@@ -22,6 +22,15 @@ struct CommonOptions {
   fs::path ca_bundle;  // trusted certificates; empty: found on this machine
 };
 
+// How registries are reached; shared by all subcommands that do.
+struct RegistryOptions {
+  std::string credentials;            // "USER:PASSWORD" for the registry, of `copy` for the source
+  std::string target_credentials;     // `copy` only: for the destination
+  fs::path auth_file;                 // empty: the usual places
+  fs::path certs_directory;           // besides the usual places
+  std::vector<std::string> insecure;  // hosts
+};
+
 // What `build` and `plan` share: the app and how it is to be built.
 struct AppOptions {
   fs::path directory = ".";
@@ -40,13 +49,16 @@ struct AppOptions {
   fs::path uv;
   std::string compression = "zstd";
   std::string quota;  // of the store; "" and "0": none
+  RegistryOptions registry;
 };
 
 struct BuildOptions {
   CommonOptions common;
   AppOptions app;
-  std::vector<std::string> outputs;  // "oci:DIR[:TAG]", "oci-archive:FILE[:TAG]", …
-  std::vector<std::string> push;     // "REGISTRY/REPOSITORY[:TAG]"
+  std::vector<std::string> outputs;     // "oci:DIR[:TAG]", "oci-archive:FILE[:TAG]", …
+  std::vector<std::string> push;        // "REGISTRY/REPOSITORY[:TAG]"
+  std::vector<std::string> cache_from;  // the same
+  std::vector<std::string> cache_to;    // the same
   fs::path metadata_file;
   Progress progress = Progress::automatic;
   unsigned threads = 0;  // 0: as many as there are processors
@@ -118,15 +130,6 @@ struct ConfigOptions {
 
 struct CompletionOptions {
   std::string script;
-};
-
-// How registries are reached; shared by all subcommands that do.
-struct RegistryOptions {
-  std::string credentials;            // "USER:PASSWORD" for the registry, of `copy` for the source
-  std::string target_credentials;     // `copy` only: for the destination
-  fs::path auth_file;                 // empty: the usual places
-  fs::path certs_directory;           // besides the usual places
-  std::vector<std::string> insecure;  // hosts
 };
 
 struct PushOptions {

@@ -6,6 +6,7 @@
 #include "builder/sandbox/oci_sandbox.hpp"
 #include "cli/host_environment.hpp"
 #include "cli/quantities.hpp"
+#include "cli/registry_access.hpp"
 #include "cli/secrets.hpp"
 #include "registry/http_fetcher.hpp"
 
@@ -96,15 +97,18 @@ Session::Session(const CommonOptions& common, const AppOptions& app, unsigned th
     : host_(with_secrets(read_host_settings(common), app.secrets)),
       store_(store_home(common.home, host_.variables), quota_of(app)),
       pool_(thread_count(threads)),
-      snapshots_(store_.snapshots(), store_.layout(),
+      snapshots_(store_.snapshots(), store_.layers(),
                  [this](std::uint64_t bytes) {
                    builder::require_room(store_, {bytes, 0}, "unpacking a layer", bench_->stop);
                  }),
       sandbox_(std::make_unique<builder::OciSandbox>(snapshots_, store_.work(), host_)),
       fetcher_(std::make_unique<HttpPackageFetcher>(fetch_settings(host_))),
+      registry_(app.offline ? nullptr
+                            : std::make_unique<BuildRegistry>(
+                                  registry_settings(app.registry, host_, common.home, {}), events, stop)),
       bench_(new builder::Workbench{
           store_, *sandbox_, *fetcher_, pool_, events, host_, oci::Compression::parse(app.compression),
-          app.offline ? builder::Network::none : builder::Network::host, std::move(stop)}) {}
+          app.offline ? builder::Network::none : builder::Network::host, std::move(stop), registry_.get()}) {}
 
 Session::~Session() = default;
 

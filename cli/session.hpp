@@ -4,6 +4,7 @@
 #include "builder/build.hpp"
 #include "builder/sandbox/snapshots.hpp"
 #include "builder/workbench.hpp"
+#include "cli/build_registry.hpp"
 #include "cli/options.hpp"
 
 #include <memory>
@@ -21,6 +22,8 @@ class Session {
 
   const builder::Workbench& bench() const { return *bench_; }
   builder::Store& store() { return store_; }
+  // Not when offline.
+  BuildRegistry& registry() { return *registry_; }
 
  private:
   builder::HostSettings host_;
@@ -29,6 +32,7 @@ class Session {
   builder::Snapshots snapshots_;
   std::unique_ptr<builder::Sandbox> sandbox_;
   std::unique_ptr<builder::PackageFetcher> fetcher_;
+  std::unique_ptr<BuildRegistry> registry_;
   std::unique_ptr<builder::Workbench> bench_;
 };
 

@@ -28,8 +28,8 @@ constexpr std::array kSettings = {
         "What builds keep the store below (20G), by removing what was used least recently and can be made "
         "again; 0 is none"},
     Setting{"base", "DASH_BUILD_BASE", "--base", kText, "REF", "made from Debian packages",
-            "Base image: oci:DIR[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE[:NAME] or a name in the "
-            "store"},
+            "Base image: docker://REGISTRY/NAME[:TAG], oci:DIR[:TAG], oci-archive:FILE[:TAG], "
+            "docker-archive:FILE[:NAME] or a name in the store"},
     Setting{"offline", "DASH_BUILD_OFFLINE", "--offline", kBoolean, "", "false",
             "No network: use only what the store has"},
     Setting{"compression", "DASH_BUILD_COMPRESSION", "--compression", SettingType::compression,
@@ -50,6 +50,11 @@ constexpr std::array kSettings = {
             "Put .pyc files of the Python packages into the image"},
     Setting{"package_layers", "DASH_BUILD_PACKAGE_LAYERS", "--package-layers", kNumber, "N", "40",
             "Most layers that the Python packages are spread over; 0 is the default"},
+    Setting{"cache_from", "DASH_BUILD_CACHE_FROM", "--cache-from", kWords, "REGISTRY/REPOSITORY[:TAG]",
+            "with --push, the image that is replaced",
+            "Images in registries whose layers are reused, without downloading what nothing runs on"},
+    Setting{"cache_to", "DASH_BUILD_CACHE_TO", "--cache-to", kWords, "REGISTRY/REPOSITORY[:TAG]", "none",
+            "Publish records and layers of the build there, for --cache-from"},
     Setting{"nltk_index", "DASH_BUILD_NLTK_INDEX", "", kText, "URL", "NLTK's own",
             "Index that the packages of nltk.txt come from"},
     Setting{"ca_bundle", "DASH_BUILD_CA_BUNDLE", "", kPath, "FILE", "$SSL_CERT_FILE, else the system's",

@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace dash::oci {
 
@@ -32,6 +33,8 @@ class BlobStore {
   // Like `contains`, and from now on the blob counts as used: where a store removes what nobody uses, it
   // stays while the caller's lease lives (lease.hpp).
   virtual bool claim(const Digest& digest) const { return contains(digest); }
+  // These will be opened soon: a store that has to get blobs from afar can get them side by side.
+  virtual void expect(const std::vector<Descriptor>& blobs) const { static_cast<void>(blobs); }
 
   // The whole of a small blob, verified.
   std::string read(const Descriptor& blob, std::uint64_t limit) const;

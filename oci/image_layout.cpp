@@ -180,20 +180,7 @@ StoredImage ImageLayout::load(const Descriptor& descriptor, const Platform& plat
 
 Descriptor ImageLayout::store_image(const ImageConfig& config, const std::vector<Layer>& layers,
                                     const Annotations& annotations) {
-  auto complete = config;
-  complete.diff_ids.clear();
-  std::vector<Descriptor> blobs;
-  for (const auto& layer : layers) {
-    if (!claim(layer.blob.digest))
-      throw Error(ErrorCode::internal,
-                  concat("layer ", layer.blob.digest.to_string(), " is not in the store"));
-    complete.diff_ids.push_back(layer.diff_id);
-    blobs.push_back(layer.blob);
-  }
-  const Manifest manifest{put(complete.to_json(), media_type::kConfig), std::move(blobs), annotations};
-  auto out = put(manifest.to_json(), media_type::kManifest);
-  out.platform = complete.platform;
-  return out;
+  return put_image(*this, config, layers, annotations);
 }
 
 Lease ImageLayout::lease() const {

@@ -121,7 +121,10 @@ OrderedJson write_history(const HistoryEntry& entry) {
 Manifest Manifest::parse(std::string_view text, std::string_view name) {
   return parse_document(text, name, [&](const Json& json) {
     check_schema_version(json, name);
-    Manifest out{read_descriptor(json.at("config"), name), {}, text_map(json, "annotations")};
+    Manifest out{read_descriptor(json.at("config"), name),
+                 {},
+                 text_map(json, "annotations"),
+                 text_or_empty(json, "artifactType")};
     for (const auto& layer : json.at("layers")) out.layers.push_back(read_descriptor(layer, name));
     return out;
   });
@@ -131,6 +134,7 @@ std::string Manifest::to_json() const {
   OrderedJson out;
   out["schemaVersion"] = 2;
   out["mediaType"] = media_type::kManifest;
+  if (!artifact_type.empty()) out["artifactType"] = artifact_type;
   out["config"] = write_descriptor(config);
   out["layers"] = OrderedJson::array();
   for (const auto& layer : layers) out["layers"].push_back(write_descriptor(layer));
@@ -179,6 +183,8 @@ ImageConfig ImageConfig::parse(std::string_view text, std::string_view name) {
       out.diff_ids.push_back(DiffId::parse(id.get<std::string>()));
     if (const auto found = json.find("history"); found != json.end() && found->is_array())
       for (const auto& entry : *found) out.history.push_back(read_history(entry));
+    for (const auto& [key, value] : json.items())
+      if (key.find('.') != std::string::npos) out.extensions[key] = value.dump();
     return out;
   });
 }
@@ -207,6 +213,7 @@ std::string ImageConfig::to_json() const {
     out["history"] = OrderedJson::array();
     for (const auto& entry : history) out["history"].push_back(write_history(entry));
   }
+  for (const auto& [name, text] : extensions) out[name] = OrderedJson::parse(text);
   // Names and values come from files that people write; bytes that are not UTF-8 must not abort the build.
   return out.dump(-1, ' ', false, OrderedJson::error_handler_t::replace);
 }

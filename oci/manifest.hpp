@@ -24,6 +24,7 @@ struct Manifest {
   Descriptor config;
   std::vector<Descriptor> layers;
   Annotations annotations;
+  std::string artifact_type = {};  // of what is no image; empty for images
 
   // Throws Error(corrupt) naming `name` when the JSON is not an image manifest.
   static Manifest parse(std::string_view json, std::string_view name);
@@ -61,6 +62,10 @@ struct ImageConfig {
   std::string stop_signal;
   std::vector<DiffId> diff_ids;
   std::vector<HistoryEntry> history;
+  // Further members of the document, as JSON text by name: those with a dot in their name ("io.example.x"),
+  // which no specification will ever define and everybody else ignores (image-spec considerations.md,
+  // "Extensibility").
+  std::map<std::string, std::string> extensions;
 
   static ImageConfig parse(std::string_view json, std::string_view name);
   std::string to_json() const;

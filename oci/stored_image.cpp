@@ -26,4 +26,23 @@ StoredImage load_image(const BlobStore& store, const Descriptor& image, const Pl
   return {descriptor, std::move(manifest), std::move(config)};
 }
 
+Descriptor put_image(BlobStore& store, const ImageConfig& config, const std::vector<Layer>& layers,
+                     const Annotations& annotations) {
+  auto complete = config;
+  complete.diff_ids.clear();
+  std::vector<Descriptor> blobs;
+  for (const auto& layer : layers) {
+    if (!store.claim(layer.blob.digest))
+      throw Error(ErrorCode::internal,
+                  concat("layer ", layer.blob.digest.to_string(), " is not in the store"));
+    complete.diff_ids.push_back(layer.diff_id);
+    blobs.push_back(layer.blob);
+  }
+  const Manifest manifest{
+      store.put(complete.to_json(), media_type::kConfig), std::move(blobs), annotations, {}};
+  auto out = store.put(manifest.to_json(), media_type::kManifest);
+  out.platform = complete.platform;
+  return out;
+}
+
 }  // namespace dash::oci

@@ -19,4 +19,9 @@ struct StoredImage {
 // Reads the image behind a manifest descriptor; an index is resolved to the entry for `platform`.
 StoredImage load_image(const BlobStore& store, const Descriptor& image, const Platform& platform = {});
 
+// Stores configuration and manifest of an image whose layers `store` has; Error(internal) for one that it has
+// not. The configuration's diff ids are made from `layers`.
+Descriptor put_image(BlobStore& store, const ImageConfig& config, const std::vector<Layer>& layers,
+                     const Annotations& annotations = {});
+
 }  // namespace dash::oci

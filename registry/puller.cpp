@@ -3,8 +3,8 @@
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "oci/image_copy.hpp"
+#include "registry/blob_fetch.hpp"
 #include "registry/image_source.hpp"
-#include "registry/partial_file.hpp"
 #include "registry/transfer_group.hpp"
 
 #include <vector>
@@ -71,48 +71,12 @@ class Pull {
       ++report_.there;
       return;
     }
-    PartialFile file(to_.blob_path(blob.digest), PartialFile::Resume::yes);
-    if (file.size() > blob.size) file.clear();
-    auto resumed = file.size();
-    std::uint64_t received = 0;
-    while (const auto fault = fill(file, blob, received)) {
-      // An earlier run's part may be the wrong one; so may a mirror.
-      if (resumed == 0 && !client_.read_elsewhere(blob.digest)) {
-        file.discard();
-        throw Error(*fault);
-      }
-      resumed = 0;
-      file.clear();
-    }
-    file.commit();
+    BlobProgress progress(events_, options_.step, blob);
+    const auto got = registry::fetch_blob(client_, blob, to_.blob_path(blob.digest), progress);
     const std::scoped_lock lock(mutex_);
     ++report_.fetched;
-    report_.bytes_received += received;
-    report_.bytes_resumed += resumed;
-  }
-
-  // Fetches what is missing; what is wrong with the whole, if anything.
-  std::optional<Error> fill(PartialFile& file, const oci::Descriptor& blob, std::uint64_t& received) try {
-    BlobProgress progress(events_, options_.step, blob);
-    if (file.size() < blob.size || blob.size == 0) {
-      const auto source = client_.blob_from(blob, file.size());
-      std::vector<std::byte> buffer(kStreamBlock);
-      while (const auto count = source->read(buffer)) {
-        file.append(Bytes(buffer).first(count));
-        received += count;
-        progress.at(file.size());
-      }
-    }
-    progress.finish();
-    const oci::Digest found(file.digest());
-    if (found == blob.digest) return std::nullopt;
-    return Error(ErrorCode::corrupt,
-                 concat("blob ", blob.digest.to_string(), " of ", client_.registry(), '/',
-                        client_.repository(), " does not match its digest: found ", found.to_string()))
-        .with_hint("the registry's copy is damaged; push the image there again");
-  } catch (const Error& error) {
-    if (error.code() != ErrorCode::corrupt) throw;
-    return error;
+    report_.bytes_received += got.received;
+    report_.bytes_resumed += got.resumed;
   }
 
   RegistrySession& session_;

@@ -2,10 +2,14 @@
 
 #include "base/error.hpp"
 #include "base/text.hpp"
+#include "builder/app/stat_cache.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <climits>
+#include <ctime>
+#include <optional>
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -39,6 +43,12 @@ std::string_view kind_name(mode_t mode) {
 
 std::int64_t nanoseconds(const timespec& time) {
   return std::int64_t{time.tv_sec} * 1'000'000'000 + std::int64_t{time.tv_nsec};
+}
+
+std::int64_t now_ns() {
+  timespec now{};
+  ::clock_gettime(CLOCK_REALTIME, &now);
+  return nanoseconds(now);
 }
 
 FileStamp stamp_of(const struct stat& info) {
@@ -174,6 +184,7 @@ class SourceTree::Scanner {
 
 SourceTree SourceTree::scan(const AppDirectory& app, const IgnoreRules& rules, std::stop_token stop) {
   SourceTree out;
+  out.scanned_at_ = now_ns();
   out.entries_ = Scanner(app, out.root_, rules, std::move(stop)).run();
   return out;
 }
@@ -182,6 +193,7 @@ SourceTree SourceTree::scan_below(const AppDirectory& app, const std::string& di
                                   const IgnoreRules& rules, std::stop_token stop) {
   SourceTree out;
   out.root_ = directory;
+  out.scanned_at_ = now_ns();
   const IgnoreRules nothing;
   const bool ignored = Scanner(app, directory, rules, stop).root_is_ignored();
   out.entries_ = Scanner(app, directory, ignored ? nothing : rules, std::move(stop)).run();
@@ -249,16 +261,23 @@ void add_counted(Sha256Hasher& hasher, std::string_view text) {
 
 }  // namespace
 
-Sha256 SourceTree::digest(const AppDirectory& app, ThreadPool& pool, std::stop_token stop) const {
+Sha256 SourceTree::digest(const AppDirectory& app, ThreadPool& pool, std::stop_token stop,
+                          StatCache* cache) const {
   std::vector<Sha256> contents(entries_.size());
+  std::vector<std::optional<Sha256>> known(entries_.size());
+  if (cache != nullptr) known = cache->find(entries_);
+  std::atomic<bool> any_read = false;
   const auto ends = task_ends(entries_);
   pool.for_each(ends.size(), [&](std::size_t task) {
     for (std::size_t i = task == 0 ? 0 : ends[task - 1]; i < ends[task]; ++i) {
       check_stop(stop);
-      if (entries_[i].type == EntryType::file)
-        contents[i] = file_digest(app, below(root_, entries_[i].path), entries_[i].stamp);
+      if (entries_[i].type != EntryType::file) continue;
+      if (!known[i]) any_read = true;
+      contents[i] =
+          known[i] ? *known[i] : file_digest(app, below(root_, entries_[i].path), entries_[i].stamp);
     }
   });
+  if (cache != nullptr && any_read) cache->save(entries_, contents, scanned_at_);
   Sha256Hasher hasher;
   hasher.update(as_bytes("dash-build source tree 1\n"));
   for (std::size_t i = 0; i < entries_.size(); ++i) {

@@ -14,6 +14,8 @@
 
 namespace dash::builder {
 
+class StatCache;
+
 // A file's identity on this machine; equal stamps mean equal content (as git's index assumes).
 struct FileStamp {
   std::uint64_t device = 0;
@@ -56,12 +58,15 @@ class SourceTree {
 
   // Over path, kind, execute bit and content or link target of each entry; neither times, owners, other
   // permission bits nor the directory's own place matter. Reads every file, spread over the pool. A file that
-  // changed since the scan is an Error(invalid_input).
-  Sha256 digest(const AppDirectory& app, ThreadPool& pool, std::stop_token stop = {}) const;
+  // changed since the scan is an Error(invalid_input). With a `cache` only files that it does not know are
+  // read, and it learns them.
+  Sha256 digest(const AppDirectory& app, ThreadPool& pool, std::stop_token stop = {},
+                StatCache* cache = nullptr) const;
 
  private:
   class Scanner;
-  std::string root_ = ".";  // relative to the app
+  std::string root_ = ".";       // relative to the app
+  std::int64_t scanned_at_ = 0;  // before the first entry was looked at; nanoseconds since the epoch
   std::vector<SourceEntry> entries_;
 };
 

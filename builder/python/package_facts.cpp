@@ -51,9 +51,17 @@ fs::path PackageRecords::path(const StepKey& key) const {
 
 std::optional<PackageFacts> PackageRecords::find(const StepKey& key) const {
   const auto text = read_file_if_exists(path(key));
-  if (!text) return std::nullopt;
+  return text ? parse_package_facts(*text) : std::nullopt;
+}
+
+void PackageRecords::save(const StepKey& key, const PackageFacts& facts) {
+  make_directories(path(key).parent_path());
+  write_file_atomic(path(key), to_json(facts));
+}
+
+std::optional<PackageFacts> parse_package_facts(std::string_view text) {
   try {
-    const auto json = Json::parse(*text);
+    const auto json = Json::parse(text);
     if (json.at("version") != kVersion) return std::nullopt;
     PackageFacts out;
     out.name = json.at("package").get<std::string>();
@@ -70,7 +78,7 @@ std::optional<PackageFacts> PackageRecords::find(const StepKey& key) const {
   }
 }
 
-void PackageRecords::save(const StepKey& key, const PackageFacts& facts) {
+std::string to_json(const PackageFacts& facts) {
   Json out;
   out["version"] = kVersion;
   out["package"] = facts.name;
@@ -82,8 +90,7 @@ void PackageRecords::save(const StepKey& key, const PackageFacts& facts) {
   for (const PackageFacts::File& file : facts.files)
     out[file.kind == PackageFacts::File::Kind::bytecode ? "bytecode" : "files"].push_back(
         Json::array({file.path, file.content}));
-  make_directories(path(key).parent_path());
-  write_file_atomic(path(key), out.dump() + "\n");
+  return out.dump() + "\n";
 }
 
 }  // namespace dash::builder

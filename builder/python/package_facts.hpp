@@ -32,6 +32,10 @@ struct PackageFacts {
 // A function of wheel, scheme and options alone.
 PackageFacts package_facts(const InstalledDistribution& distribution, PycFiles pyc_files);
 
+// A record's file, and what it says; nothing when it is damaged or outdated.
+std::string to_json(const PackageFacts& facts);
+std::optional<PackageFacts> parse_package_facts(std::string_view json);
+
 // Facts in the store: records/packages/<key>.json (docs/formats/records.md). Safe to use from several
 // threads and processes.
 class PackageRecords {

@@ -190,6 +190,7 @@ class Installer {
       std::vector<std::string> titles;
       for (const std::size_t i : group.packages) titles.push_back(title(facts[i]));
       group.layer->blob.annotations[kPackagesAnnotation] = package_list(std::move(titles));
+      group.layer->blob.annotations[kLayerKeyAnnotation] = group.inputs.key("layer").hex();
       out.push_back(std::move(*group.layer));
     }
     return out;

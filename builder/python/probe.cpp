@@ -14,6 +14,9 @@ using Json = nlohmann::json;
 
 constexpr const char* kSearchPath = "PATH=/usr/local/bin:/usr/bin:/bin";
 constexpr int kNoProgram = 127;  // as shells say it
+// Of the names of records, around a SHA-256.
+constexpr std::string_view kRecordPrefix = "interpreter-";
+constexpr std::string_view kRecordSuffix = ".json";
 
 // The names are the fields of Interpreter; one per line.
 constexpr const char* kProbe = R"(import importlib.util, os, platform, sys, sysconfig
@@ -36,7 +39,7 @@ std::string record_name(const std::vector<oci::Layer>& layers, const std::string
   std::string text = kProbe;
   if (program != kImageProgram) text += concat(program, '\n');
   for (const oci::Layer& layer : layers) text += concat(layer.diff_id.to_string(), '\n');
-  return concat("interpreter-", to_hex(sha256(text)), ".json");
+  return concat(kRecordPrefix, to_hex(sha256(text)), kRecordSuffix);
 }
 
 std::map<std::string, std::string> run_probe(const Workbench& bench, const std::vector<oci::Layer>& layers,
@@ -106,6 +109,33 @@ std::optional<Interpreter> known_interpreter(const Store& store, const std::vect
   const Json values = Json::parse(*text, nullptr, false);
   if (!values.is_object()) return std::nullopt;  // a record that cannot be read is made again
   return interpreter_of(values.get<std::map<std::string, std::string>>());
+}
+
+std::string interpreter_fact(const Store& store, const std::vector<oci::Layer>& layers,
+                             const std::string& program) {
+  const std::string name = record_name(layers, program);
+  const std::optional<std::string> text = read_file_if_exists(store.records() / name);
+  if (!text) return {};
+  const Json values = Json::parse(*text, nullptr, false);
+  return values.is_object() ? Json{{"record", name}, {"values", values}}.dump() : std::string();
+}
+
+void remember_interpreter(const Store& store, const std::string& fact) {
+  try {
+    const Json json = Json::parse(fact);
+    const std::string name = json.at("record").get<std::string>();
+    if (!name.starts_with(kRecordPrefix) || !name.ends_with(kRecordSuffix) ||
+        !sha256_from_hex(
+            name.substr(kRecordPrefix.size(), name.size() - kRecordPrefix.size() - kRecordSuffix.size())))
+      return;
+    const auto values = json.at("values").get<std::map<std::string, std::string>>();
+    static_cast<void>(interpreter_of(values));
+    if (!fs::exists(store.records() / name))
+      write_file_atomic(store.records() / name, Json(values).dump(1) + '\n');
+  } catch (const Json::exception&) {
+  } catch (const Error& error) {  // no interpreter that anybody could use
+    if (error.code() != ErrorCode::invalid_input) throw;
+  }
 }
 
 Interpreter probe_interpreter(const Workbench& bench, const std::vector<oci::Layer>& layers,

@@ -20,7 +20,15 @@ inline constexpr const char* kRuntimeProgram = "/app/.heroku/python/bin/python3"
 Interpreter probe_interpreter(const Workbench& bench, const std::vector<oci::Layer>& layers,
                               const std::string& step, const std::string& program = kImageProgram);
 
-// The same from the record alone: nothing when these layers have not been probed yet.
+// A fact of step records: what the probe of these layers said, for other stores. Text that
+// `remember_interpreter` takes; empty when they have not been probed.
+inline constexpr const char* kInterpreterFact = "interpreter";
+std::string interpreter_fact(const Store& store, const std::vector<oci::Layer>& layers,
+                             const std::string& program = kImageProgram);
+// Text that cannot be read is forgotten.
+void remember_interpreter(const Store& store, const std::string& fact);
+
+// What `probe_interpreter` says, from the record alone: nothing when these layers have not been probed yet.
 std::optional<Interpreter> known_interpreter(const Store& store, const std::vector<oci::Layer>& layers,
                                              const std::string& program = kImageProgram);
 

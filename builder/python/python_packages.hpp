@@ -16,7 +16,7 @@
 namespace dash::builder {
 
 // Part of step keys: changes when the same lock would give another layer.
-inline constexpr const char* kPythonRecipe = "python 3";
+inline constexpr const char* kPythonRecipe = "python 4";
 
 struct PythonRequest {
   std::string step = "python-packages";

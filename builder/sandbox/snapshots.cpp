@@ -108,6 +108,13 @@ std::optional<fs::path> Snapshots::find_layer(const oci::DiffId& diff_id) const 
   return claim(directory_ / diff_id.hex());
 }
 
+void Snapshots::expect(const std::vector<oci::Layer>& layers) const {
+  std::vector<oci::Descriptor> blobs;
+  for (const auto& layer : layers)
+    if (!find_layer(layer.diff_id)) blobs.push_back(layer.blob);
+  blobs_.expect(blobs);
+}
+
 fs::path Snapshots::layer(const oci::Layer& layer, std::stop_token stop) {
   if (auto found = find_layer(layer.diff_id)) return *found;
   const auto destination = directory_ / layer.diff_id.hex();

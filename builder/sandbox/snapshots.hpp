@@ -11,6 +11,7 @@
 #include <stop_token>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace dash::builder {
 
@@ -31,6 +32,8 @@ class Snapshots {
   // The layer as a tree in overlay form (whiteouts are 0/0 devices). Error(corrupt) when blob or diff id do
   // not match.
   fs::path layer(const oci::Layer& layer, std::stop_token stop);
+  // These will be asked for: blobs that are far away are brought here together.
+  void expect(const std::vector<oci::Layer>& layers) const;
   // The same, if it is there already.
   std::optional<fs::path> find_layer(const oci::DiffId& diff_id) const;
 

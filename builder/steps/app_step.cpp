@@ -1,5 +1,6 @@
 // The app's source as a layer.
 #include "builder/app/source_tree.hpp"
+#include "builder/app/stat_cache.hpp"
 #include "builder/image_config.hpp"
 #include "builder/steps/step_list.hpp"
 #include "builder/steps/steps.hpp"
@@ -18,7 +19,7 @@ class AppStep : public Step {
       : bench_(bench),
         app_(app),
         tree_(SourceTree::scan(app.directory, app.ignore, bench.stop)),
-        digest_(tree_.digest(app.directory, bench.pool, bench.stop)) {}
+        digest_(digest(tree_)) {}
   std::string name() const override { return kAppStep; }
 
   StepInputs inputs(const ImageState&) const override {
@@ -46,11 +47,18 @@ class AppStep : public Step {
     oci::add_tree(writer, app_.directory.path(), options, bench_.stop);
     auto layer = writer.finish();
     const auto now = SourceTree::scan(app_.directory, app_.ignore, bench_.stop);
-    if (now.digest(app_.directory, bench_.pool, bench_.stop) != digest_) throw source_changed(kAppStep);
+    if (digest(now) != digest_) throw source_changed(kAppStep);
     return {{std::move(layer)}, {}};
   }
 
  private:
+  Sha256 digest(const SourceTree& tree) const {
+    const auto& directory = app_.directory.path();
+    if (!has_local_clock(directory)) return tree.digest(app_.directory, bench_.pool, bench_.stop);
+    StatCache cache(bench_.store.records() / "trees" / to_hex(sha256(directory.string())));
+    return tree.digest(app_.directory, bench_.pool, bench_.stop, &cache);
+  }
+
   const Workbench& bench_;
   const AppInputs& app_;
   SourceTree tree_;

@@ -17,6 +17,8 @@ namespace {
 // Name of the default base image in the store; the last one that was made has it.
 constexpr const char* kDefaultBaseName = "dash-build/base:bookworm";
 
+constexpr const char* kRegistryTransport = "docker://";
+
 // Bootstrapping takes a minute, so it is done once for all compressions and all SOURCE_DATE_EPOCHs: the
 // record under the recipe alone tells of layers that only have to be compressed again.
 class DefaultBase : public Step {
@@ -80,7 +82,7 @@ class DefaultBase : public Step {
     auto host = bench_.host;
     host.source_date_epoch = oci::kDefaultEpoch;
     const Workbench bench{bench_.store, bench_.sandbox,     bench_.fetcher, bench_.pool, bench_.events,
-                          host,         bench_.compression, bench_.network, bench_.stop};
+                          host,         bench_.compression, bench_.network, bench_.stop, bench_.registry};
     return bootstrap_base(bench);
   }
 
@@ -136,8 +138,8 @@ class GivenBase : public Step {
     if (!entry)
       throw Error(ErrorCode::not_found, concat("there is no image ", quoted(name), " in the store"))
           .with_hint(
-              "use --base oci:DIR[:TAG], oci-archive:FILE[:TAG] or docker-archive:FILE[:NAME]; 'dash-build "
-              "images' lists the store");
+              "use --base docker://REGISTRY/NAME[:TAG], oci:DIR[:TAG], oci-archive:FILE[:TAG] or "
+              "docker-archive:FILE[:NAME]; 'dash-build images' lists the store");
     manifest_ = oci::resolve_manifest(layout, *entry, platform_);
   }
 
@@ -147,10 +149,61 @@ class GivenBase : public Step {
   std::optional<oci::Descriptor> manifest_;
 };
 
+// An image in a registry. Its layers stay there until a command runs on them.
+class RemoteBase : public Step {
+ public:
+  RemoteBase(const Workbench& bench, const std::string& base)
+      : bench_(bench), name_(oci::Reference::parse(base).with_default_tag()) {
+    with_context(concat("while reading the base image ", base), [&] { find(base); });
+  }
+  std::string name() const override { return kBaseStep; }
+  Decision kind() const override { return Decision::fetch; }
+
+  StepInputs inputs(const ImageState&) const override {
+    StepInputs out;
+    out.add("manifest", descriptor_->digest.to_string());
+    return out;
+  }
+
+  StepResult run(const ImageState&) override {
+    auto config = bench_.registry->read(manifest_.config, name_);
+    const auto image =
+        oci::StoredImage{*descriptor_, manifest_,
+                         oci::ImageConfig::parse(config, concat("the configuration of ", name_.to_string()))};
+    return {image.layers(), {{"config", std::move(config)}, {"digest", descriptor_->digest.to_string()}}};
+  }
+
+ private:
+  void find(const std::string& base) {
+    if (name_.registry.empty())
+      throw Error(ErrorCode::usage, concat(quoted(base), " names no registry"))
+          .with_hint("write it in full: docker://REGISTRY/REPOSITORY[:TAG]");
+    if (bench_.registry == nullptr)
+      throw Error(ErrorCode::unavailable, "the base image is in a registry, which --offline rules out")
+          .with_hint("'dash-build pull' it first and name it in the store by --base");
+    oci::Platform platform;
+    platform.architecture = bench_.host.debian_architecture;
+    auto found = bench_.registry->manifest(name_, platform);
+    if (!found)
+      throw Error(ErrorCode::not_found, concat(name_.registry, " has no image ", name_.to_string()))
+          .with_hint("check the name; 'dash-build tags' lists what a repository has");
+    manifest_ = oci::Manifest::parse(found->bytes, name_.to_string());
+    descriptor_ = std::move(found->descriptor);
+    bench_.store.layers().promise(manifest_.layers, name_, *bench_.registry);
+  }
+
+  const Workbench& bench_;
+  oci::Reference name_;
+  std::optional<oci::Descriptor> descriptor_;
+  oci::Manifest manifest_{{{}, oci::Digest(Sha256{}), 0, {}, std::nullopt}, {}, {}, {}};
+};
+
 }  // namespace
 
 std::unique_ptr<Step> make_base_step(const Workbench& bench, const std::string& base) {
   if (base.empty()) return std::make_unique<DefaultBase>(bench);
+  if (base.starts_with(kRegistryTransport))
+    return std::make_unique<RemoteBase>(bench, base.substr(std::string_view(kRegistryTransport).size()));
   return std::make_unique<GivenBase>(bench, base);
 }
 

@@ -93,7 +93,7 @@ class PythonPackagesStep : public Step {
     request.layer_limits.layers = request_.package_layers;
     if (request_.cache == BuildRequest::Cache::ignore) request.reuse = PackageInstallation::Reuse::no;
     request.interpreter = interpreter_;
-    Snapshots snapshots(bench_.store.snapshots(), bench_.store.layout());
+    Snapshots snapshots(bench_.store.snapshots(), bench_.store.layers());
     if (has_runtime(below)) request.runtime = runtime_tree(below, snapshots);
     request.toolchain = [this, &snapshots, layers = system_layers(below)](
                             const std::vector<oci::Layer>&, const std::vector<std::string>& packages) {
@@ -102,6 +102,8 @@ class PythonPackagesStep : public Step {
     auto result = install_python_packages(bench_, request);
     if (input_leaves() != leaves_) throw source_changed(kPythonPackagesStep);
     StepResult out{std::move(result.layers), {{"lock", result.lock.text}}};
+    out.facts[kInterpreterFact] =
+        interpreter_fact(bench_.store, system_layers(below), interpreter_program(below));
     if (result.compiled == PythonLayerResult::Compiled::yes) out.facts[kVariantFact] = variant(below);
     return out;
   }

@@ -36,7 +36,7 @@ oci::Layer write_layer(const Workbench& bench, const fs::path& changes,
 class LowerTrees {
  public:
   LowerTrees(const Workbench& bench, const std::vector<oci::Layer>& layers) {
-    Snapshots snapshots(bench.store.snapshots(), bench.store.layout());
+    Snapshots snapshots(bench.store.snapshots(), bench.store.layers());
     for (const auto& layer : layers) trees_.push_back(snapshots.layer(layer, bench.stop));
   }
   bool has(const std::string& path) const {

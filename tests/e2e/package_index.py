@@ -4,6 +4,7 @@ import hashlib
 import html
 import http.server
 import io
+import random
 import tarfile
 import threading
 import zipfile
@@ -31,6 +32,12 @@ def wheel(name, version, requires=(), tag="py3-none-any", python="", files=None)
         for path, text in content.items():
             archive.writestr(zipfile.ZipInfo(path, (1980, 1, 1, 0, 0, 0)), text)
     return f"{name}-{version}-{tag}.whl", out.getvalue()
+
+
+def noisy_wheel(name, version, size):
+    """One that compresses to little less than its size."""
+    noise = "".join(random.Random(name + version).choices("abcdefghijklmnopqrstuvwxyz0123456789", k=size))
+    return wheel(name, version, files={f"{name}_data.txt": noise})
 
 
 # A build backend without dependencies, so that a project builds without any index.

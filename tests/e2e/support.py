@@ -7,6 +7,7 @@ import http.server
 import json
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -36,6 +37,16 @@ def run(*words, check=True, env=None, timeout=900, **options):
     if check and result.returncode != 0:
         raise AssertionError(f"{words} failed with {result.returncode}:\n{result.stdout}\n{result.stderr}")
     return result
+
+
+@functools.cache
+def pinned_uv():
+    """The uv that the program would fetch, for tests whose package index does not have it."""
+    version = re.search(r'kUvVersion = "(.+)"', (ROOT / "builder/python/uv_release.hpp").read_text())[1]
+    target = SCRATCH / f"uv-{version}"
+    if not (target / "bin/uv").exists():
+        run("python3", "-m", "pip", "install", "--quiet", "--no-deps", "--target", target, f"uv=={version}")
+    return str(target / "bin/uv")
 
 
 # Where an error of the command line has no hint of its own.

@@ -1,16 +1,12 @@
 """Layers by package: what a changed line of requirements.txt sends again, and what other apps share."""
-import random
 import re
 import time
 import unittest
 
-from package_index import PackageIndex, wheel
-from support import Case, decisions, layers
+from package_index import PackageIndex, noisy_wheel
+from support import Case, decisions, layers, pinned_uv
 
 KIB = 1024
-def package(name, version, size):
-    noise = "".join(random.Random(name + version).choices("abcdefghijklmnopqrstuvwxyz0123456789", k=size))
-    return wheel(name, version, files={f"{name}_data.txt": noise})
 
 
 class LayersTest(Case):
@@ -22,8 +18,8 @@ class LayersTest(Case):
         self.small = [f"{run}_s{i}" for i in range(20)]
         self.sizes = {self.heavy: 3000 * KIB, self.frames: 900 * KIB, self.charts: 400 * KIB}
         self.sizes |= {name: 20 * KIB for name in self.small}
-        files = [package(name, version, size) for name, size in self.sizes.items() for version in ("1.0", "1.1")]
-        self.index = self.enter(PackageIndex(*files, package("pip", "1.0", KIB)))
+        files = [noisy_wheel(name, version, size) for name, size in self.sizes.items() for version in ("1.0", "1.1")]
+        self.index = self.enter(PackageIndex(*files, noisy_wheel("pip", "1.0", KIB)))
 
     def app(self, changes=None, without=(), to="app"):
         lines = [f"{name}=={(changes or {}).get(name, '1.0')}" for name in self.sizes if name not in without]
@@ -33,7 +29,8 @@ class LayersTest(Case):
         start = time.monotonic()
         made = self.build(
             app, *words,
-            env={"PIP_INDEX_URL": self.index.url, "PIP_FIND_LINKS": "", "UV_DEFAULT_INDEX": "", "PIP_EXTRA_INDEX_URL": ""},
+            env={"PIP_INDEX_URL": self.index.url, "PIP_FIND_LINKS": "", "UV_DEFAULT_INDEX": "", "PIP_EXTRA_INDEX_URL": "",
+                 "DASH_BUILD_UV": pinned_uv()},
         )
         made["elapsed"] = time.monotonic() - start
         # Not what uv asked the index for: it reads metadata out of wheels.

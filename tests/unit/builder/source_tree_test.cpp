@@ -1,5 +1,6 @@
 #include "builder/app/source_tree.hpp"
 
+#include "builder/app/stat_cache.hpp"
 #include "tests/support/error_of.hpp"
 #include "tests/support/temp_app.hpp"
 
@@ -257,4 +258,74 @@ TEST_CASE("paths are normalised by their text", "[source_tree]") {
   CHECK(normal_path("a/..") == ".");
   CHECK_FALSE(normal_path("a/../.."));
   CHECK_FALSE(normal_path("/a"));
+}
+
+TEST_CASE("files that were read before are not read again", "[source_tree]") {
+  testing::TempApp app;
+  app.file("a", "first").file("d/b", "second").link("l", "a");
+  const TempDirectory home(fs::temp_directory_path());
+  const auto file = home.path() / "trees/app";
+  ThreadPool pool(2);
+  const auto opened = app.open();
+  const auto digest_with = [&](const SourceTree& tree) {
+    StatCache cache(file);
+    return to_hex(tree.digest(opened, pool, {}, &cache));
+  };
+  const auto known = [&] {
+    const auto tree = scan(app);
+    std::size_t out = 0;
+    for (const auto& digest : StatCache(file).find(tree.entries())) out += digest ? 1 : 0;
+    return out;
+  };
+  // Written just now: a later change could have the same stamp.
+  const auto fresh = scan(app);
+  CHECK(digest_with(fresh) == digest(app));
+  CHECK(known() == 0);
+
+  ::usleep(150'000);
+  CHECK(digest_with(scan(app)) == digest(app));
+  CHECK(known() == 2);
+
+  SECTION("times that change by themselves cost reading, and the digest stays") {
+    const auto before = digest_with(scan(app));
+    const timespec times[] = {{1, 0}, {1, 0}};
+    REQUIRE(::utimensat(AT_FDCWD, (app.path() / "a").c_str(), times, 0) == 0);
+    CHECK(known() == 1);
+    CHECK(digest_with(scan(app)) == before);
+  }
+  SECTION("a change that keeps size and modification time is seen") {
+    struct stat info {};
+    REQUIRE(::stat((app.path() / "a").c_str(), &info) == 0);
+    app.file("a", "fIrst");
+    const timespec times[] = {info.st_atim, info.st_mtim};
+    REQUIRE(::utimensat(AT_FDCWD, (app.path() / "a").c_str(), times, 0) == 0);
+    CHECK(digest_with(scan(app)) == digest(app));
+  }
+  SECTION("what is damaged counts as empty") {
+    const auto whole = read_file(file);
+    for (const std::size_t size : {std::size_t{0}, std::size_t{10}, whole.size() / 2, whole.size() - 1}) {
+      write_file(file, whole.substr(0, size));
+      CHECK(known() == 0);
+    }
+    auto changed = whole;
+    changed[40] = static_cast<char>(changed[40] ^ 1);
+    write_file(file, changed);
+    CHECK(known() == 0);
+    CHECK(digest_with(scan(app)) == digest(app));
+  }
+  SECTION("a place that cannot be written is no fault") {
+    StatCache cache("/proc/none/file");
+    CHECK(to_hex(scan(app).digest(opened, pool, {}, &cache)) == digest(app));
+  }
+}
+
+TEST_CASE("stamps that may be too young", "[source_tree]") {
+  constexpr std::int64_t kSecond = 1'000'000'000;
+  const std::int64_t now = 1'700'000'000 * kSecond;
+  const auto changed = [](std::int64_t ns) { return FileStamp{1, 2, 3, 4, ns}; };
+  CHECK(is_settled(changed(now - kSecond / 2 + 1), now));
+  CHECK_FALSE(is_settled(changed(now - kSecond / 20), now));
+  CHECK_FALSE(is_settled(changed(now + 5), now));
+  CHECK_FALSE(is_settled(changed(now - 2 * kSecond), now));  // of a clock of whole seconds
+  CHECK(is_settled(changed(now - 4 * kSecond), now));
 }
