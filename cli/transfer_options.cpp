@@ -99,9 +99,10 @@ void add_transfer_commands(CLI::App& app, SettingOptions& settings, const Chosen
                                   "  get-token | dash-build login registry.example -u sam --password-stdin");
     command->add_option("REGISTRY", options->host, "HOST[:PORT]")->required();
     command->add_option("-u,--user,--username", options->user, "User name")->required();
-    command->add_flag("--password-stdin",
-                      std::string("As 'docker login' has it; here the password always comes "
-                                  "from standard input, a terminal asks for it"));
+    command->add_flag("--password-stdin")
+        ->description(
+            "As 'docker login' has it; here the password always comes from standard input, a terminal asks "
+            "for it");
     add_registry(*command, options->registry);
     add_common(settings, *command, options->common);
   }

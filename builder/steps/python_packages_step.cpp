@@ -8,6 +8,7 @@
 #include "builder/python/probe.hpp"
 #include "builder/python/python_packages.hpp"
 #include "builder/python/uv_release.hpp"
+#include "builder/python/uv_run.hpp"
 #include "builder/python/uv_tool.hpp"
 #include "builder/sandbox/snapshots.hpp"
 #include "builder/steps/step_list.hpp"
@@ -58,7 +59,7 @@ class PythonPackagesStep : public Step {
     add_files(out, leaves_);
     // Directories that they name are like remote indexes: what is in them is no input.
     for (const auto& [name, value] : settings_.environment)
-      if (decides_packages(name)) out.add_content(name, value);
+      if (decides_packages(name)) out.add_content(name, without_credentials(value));
     for (const auto& option : settings_.options) out.add("option", option);
     for (const auto* arguments : {&settings_.arguments, &settings_.compile_arguments})
       for (const auto& argument : *arguments) out.add("option", argument);
@@ -142,7 +143,8 @@ class PythonPackagesStep : public Step {
 
   // How patiently or from which cache files are fetched makes no difference to them.
   static bool decides_packages(std::string_view setting) {
-    for (const std::string_view other : {"TIMEOUT", "RETRIES", "CONCURRENT", "CACHE", "PROGRESS"})
+    for (const std::string_view other :
+         {"TIMEOUT", "RETRIES", "CONCURRENT", "CACHE", "PROGRESS", "PASSWORD", "USERNAME"})
       if (contains(setting, other)) return false;
     return true;
   }
@@ -153,12 +155,23 @@ class PythonPackagesStep : public Step {
     return concat("sha256:", to_hex(sha256(program)));
   }
 
-  // Only the variables that a requirements file names count, by digest: they hold passwords.
+  // Only the variables that a requirements file names count, by digest.
   void add_variables(StepInputs& inputs) const {
     for (const auto& name : requirements_.variables) {
+      if (!counts(concat("${", name, "}"))) continue;
       const auto found = bench_.host.variables.find(name);
       inputs.add_content(concat("${", name, "}"), found == bench_.host.variables.end() ? "" : found->second);
     }
+  }
+
+  // Who fetches makes no difference to what comes, and images carry what their keys are made of: digests of
+  // passwords, which could be guessed, are not for them.
+  bool counts(const std::string& variable) const {
+    const auto is_in = [&](const std::string& text) { return contains(without_credentials(text), variable); };
+    const auto& index = requirements_.index;
+    return is_in(index.index_url) || std::ranges::any_of(index.extra_index_urls, is_in) ||
+           std::ranges::any_of(index.find_links, is_in) ||
+           std::ranges::any_of(requirements_.lines, is_in, &RequirementLine::text);
   }
 
   // The requirements files and what they reach.
