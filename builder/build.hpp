@@ -80,8 +80,8 @@ std::vector<PlannedStep> plan_build(const Workbench& bench, const BuildRequest& 
 // valid, the name is as it was, and the results of finished steps are kept.
 BuildReport run_build(const Workbench& bench, const BuildRequest& request);
 
-// Brings the store below its quota again, when the caller has done with the image and given up its lease. What
-// cannot go is a warning.
+// Brings the store below its quota again, when the caller has done with the image and given up its lease.
+// What cannot go is a warning.
 void keep_quota_after_build(const Workbench& bench);
 
 }  // namespace dash::builder

@@ -111,8 +111,7 @@ std::vector<builder::CacheSource> cache_sources(const BuildOptions& options,
 
 // To the places that are named, with what later builds can use.
 void hand_out(Session& session, const builder::BuildReport& report,
-              const std::vector<oci::ImageLocation>& outputs,
-              const std::vector<oci::Reference>& push_targets,
+              const std::vector<oci::ImageLocation>& outputs, const std::vector<oci::Reference>& push_targets,
               const std::vector<oci::Reference>& cache_targets, const std::stop_token& stop) {
   for (const auto& output : outputs) write_output(session.store().layout(), report.image, output, stop);
   if (!push_targets.empty()) session.registry().push(session.store(), report.image, push_targets);

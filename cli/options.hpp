@@ -53,7 +53,7 @@ struct AppOptions {
   bool upgrade = false;
   std::vector<std::string> upgrade_packages;
   std::string locked;  // a file, or an image as for `lock`; empty: none
-  std::string quota;  // of the store; "" and "0": none
+  std::string quota;   // of the store; "" and "0": none
 };
 
 struct BuildOptions {
@@ -258,9 +258,9 @@ struct ParseEnd {
 };
 
 using Command = std::variant<BuildOptions, PlanOptions, LockOptions, LayerOptions, InspectOptions,
-                             ImagesOptions, RemoveOptions, CollectOptions, UsageOptions, ValidateOptions, DoctorOptions,
-                             ConfigOptions, CompletionOptions, PushOptions, PullOptions, CopyOptions,
-                             TagsOptions, ManifestOptions, DeleteOptions, MirrorSyncOptions,
+                             ImagesOptions, RemoveOptions, CollectOptions, UsageOptions, ValidateOptions,
+                             DoctorOptions, ConfigOptions, CompletionOptions, PushOptions, PullOptions,
+                             CopyOptions, TagsOptions, ManifestOptions, DeleteOptions, MirrorSyncOptions,
                              MirrorExportOptions, MirrorImportOptions, MirrorInventoryOptions,
                              MirrorVerifyOptions, LoginOptions, LogoutOptions, VersionOptions, ParseEnd>;
 
