@@ -7,6 +7,7 @@
 #include "builder/conda/prefix_replacement.hpp"
 #include "builder/image_config.hpp"
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -15,36 +16,43 @@
 
 namespace dash::builder {
 
-// Where packages go; paths are absolute.
+// Where packages go.
 struct CondaScheme {
-  std::string prefix = kCondaPrefix;
-  std::string python_version;  // "3.11.7"; empty: the environment has no Python
-  // CEP 17: what the python package's record says; empty: lib/pythonX.Y/site-packages.
-  std::string python_site_packages = {};
-  std::int64_t file_times = 0;  // mtime of every file, which shipped .pyc files are stamped with
+  std::string prefix = kCondaPrefix;  // absolute
+  std::string python_version;         // "3.11.7"; empty: the environment has no Python
+  // Where the python package says that site-packages is (CEP 17), relative to the prefix; empty: in the usual
+  // place.
+  std::string python_site_packages;
+  std::uint32_t file_times = 0;  // mtime of all files in the image
 
   std::string python_minor() const;   // "3.11"
-  std::string site_packages() const;  // relative to the prefix
-  std::string identity() const;       // for step keys
+  std::string site_packages() const;  // relative to the prefix: "lib/python3.11/site-packages"
+  std::string python() const;         // absolute: "/app/.heroku/miniconda/bin/python3.11"
+  bool operator==(const CondaScheme&) const = default;
 };
 
-// A file, link or directory in the image.
+// A file, link or empty directory in the image. A file's content is made of one in the package, or is `text`.
 struct LinkedFile {
   std::string path;  // relative to the root: "app/.heroku/miniconda/bin/python"
   EntryType type = EntryType::file;
   unsigned mode = 0644;
-  std::string link_target = {};
+  std::string link_target;
   std::uint64_t size = 0;
-  std::string content_name = {};           // SHA-256 of the content, hex; of a link "-> target"
-  const ArchivedFile* archived = nullptr;  // content in the package …
-  Replacement replacement = {};            // … changed in this way
-  std::optional<std::uint32_t> stamp = {};  // … or, of a .pyc, with this time
-  std::string text = {};                   // content that was made, when not archived
+  Sha256 sha256{};  // of the content
+  const ArchivedFile* archived = nullptr;
+  Replacement replacement;
+  std::optional<std::uint32_t> source_time;  // put into the header of a .pyc that was valid in the package
+  std::string text;
+
+  // Whether the content is that of the package.
+  bool is_unchanged() const {
+    return archived != nullptr && replacement.mode == Replacement::Mode::none && !source_time;
+  }
 };
 
-// A Python source that gets a .pyc.
+// A Python source without a valid .pyc in the package.
 struct LinkedSource {
-  const LinkedFile* file = nullptr;
+  std::size_t file = 0;  // index in LinkedPackage::files
   std::string pyc_path;  // relative to the root
 };
 
@@ -52,26 +60,29 @@ struct LinkedPackage {
   std::string name;
   std::string version;
   std::string build;
-  std::vector<std::string> dependencies;  // names
+  std::vector<std::string> dependencies;  // names, sorted
   std::shared_ptr<const PackageArchive> archive;
-  std::vector<LinkedFile> files;      // sorted with oci::layer_path_less; without .pyc of `sources`
-  std::vector<LinkedSource> sources;  // sorted by path; have no valid .pyc in the package
+  std::vector<LinkedFile> files;      // sorted by path
+  std::vector<LinkedSource> sources;  // sorted by path
   std::string record_path;            // conda-meta/<dist>.json, relative to the root
-  std::string record;                 // its JSON without the .pyc files of `sources`
-  std::string post_link;              // path of the post-link script, relative to the root, or empty
-  std::vector<std::string> warnings;  // checksums of paths.json that are wrong
+  std::string record;                 // its JSON, without the .pyc files of `sources`
+  std::vector<std::string> warnings;
 
-  // The content of a file, or nothing read where it lies in memory already.
+  // Content of a file that is changed or made.
   std::string content(const LinkedFile& file) const;
-  bool is_plain(const LinkedFile& file) const;  // whether it is archived and unchanged
-  // The record with the .pyc files that were made.
-  std::string complete_record(const std::vector<std::string>& pyc_paths) const;
 };
 
-// `package` names where it comes from; its digests must be complete. Error(corrupt) for packages that
-// contradict themselves, Error(invalid_input) for noarch python packages without Python, Error(unsupported)
-// for placeholders shorter than the prefix.
+// `package` says where it comes from, with both its digests. Error(corrupt) for packages that contradict
+// themselves or lack their index, Error(invalid_input) for noarch packages of Python where there is none,
+// Error(unsupported) for a prefix that is too long.
 LinkedPackage link_package(std::shared_ptr<const PackageArchive> archive, const CondaPackageUrl& package,
                            const CondaScheme& scheme);
+
+// The package's record when these .pyc files, relative to the root, were made for it.
+std::string record_with_bytecode(const LinkedPackage& package, const CondaScheme& scheme,
+                                 const std::vector<std::string>& pyc_paths);
+
+// Path of the script that a package of this name runs after it was linked, relative to the root.
+std::string post_link_script(const std::string& name, const CondaScheme& scheme);
 
 }  // namespace dash::builder

@@ -1,20 +1,34 @@
-// Lines of conda-requirements.txt, with the meaning that the installed conda gives them.
+// Lines of conda-requirements.txt, with the meaning that the installed conda gives them. conda itself solves
+// them; this is for telling people early what surprises.
 #pragma once
 
 #include <cstddef>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace dash::builder {
 
-// How `conda install --file` reads a line. Until 26.1 a rule of its own made "numpy=1.16" an exact version;
-// since 26.7 lines are match specs, as on the command line, and mean 1.16.*.
+// How `conda install --file` reads a line. Before 26.7 a rule of its own made "numpy=1.16" an exact version;
+// since then lines are match specs, as on the command line, and this one means 1.16.* (CEP 23).
 enum class CondaReading { exact, match_spec };
 
-// By conda's version ("4.5.12"); of what is no version the newer one.
+// By conda's version ("4.5.12"); what is no version counts as new.
 CondaReading conda_reading(std::string_view conda_version);
+
+struct CondaRequirementLine {
+  std::size_t number = 0;  // from 1
+  std::string text;        // without comment and surrounding blanks
+};
+
+struct CondaRequirements {
+  std::vector<CondaRequirementLine> lines;  // those that say something
+  // Of the comment "# platform: osx-64", which `conda list --export` writes; or empty.
+  std::string platform;
+};
+
+// Takes the lines apart; "#" starts a comment. For files without "@EXPLICIT" (explicit_lock.hpp).
+CondaRequirements conda_requirements(std::string_view text);
 
 // What a line asks for.
 struct CondaRequirement {
@@ -23,26 +37,18 @@ struct CondaRequirement {
   std::string version;  // "==1.16", "1.16.*", ">=1.11,<2"; empty: any
   std::string build;    // "py37_0", "py37*"; empty: any
   std::string url;      // of a package
-  // For people: what this line means that its writer may not expect; empty mostly.
-  std::string surprise;
+  // Whether conda drops a part of the line without a word.
+  enum class Loss { none, constraint } loss = Loss::none;
   bool operator==(const CondaRequirement&) const = default;
 };
-
-struct CondaRequirementLine {
-  std::size_t number = 0;  // from 1
-  std::string text;        // without comment and surrounding blanks
-};
-
-// Lines that say something. A "#" starts a comment anywhere but in a URL's fragment.
-std::vector<CondaRequirementLine> conda_requirement_lines(std::string_view text);
 
 // Error(invalid_input) naming file and line for what conda itself refuses.
 CondaRequirement read_requirement(const CondaRequirementLine& line, CondaReading reading,
                                   std::string_view file);
 
-// One sentence for each line that surprises: that it means something else in the other reading, is broken in
+// A sentence for each line that surprises: that means something else to newer or older condas, is broken in
 // this one, names a build of pip ("pypi_0"), or another platform.
-std::vector<std::string> requirement_warnings(const std::vector<CondaRequirementLine>& lines,
-                                              CondaReading reading, std::string_view file);
+std::vector<std::string> requirement_warnings(const CondaRequirements& requirements, CondaReading reading,
+                                              std::string_view file);
 
 }  // namespace dash::builder

@@ -91,7 +91,7 @@ class PythonPackagesStep : public Step {
     request.index_strategy = request_.index_strategy;
     request.pyc_files = request_.pyc_files;
     request.layer_limits.layers = request_.package_layers;
-    if (request_.cache == BuildRequest::Cache::ignore) request.reuse = PackageInstallation::Reuse::no;
+    if (request_.cache == BuildRequest::Cache::ignore) request.reuse = Reuse::no;
     request.interpreter = interpreter_;
     Snapshots snapshots(bench_.store.snapshots(), bench_.store.layout());
     if (has_runtime(below)) request.runtime = runtime_tree(below, snapshots);

@@ -1,9 +1,12 @@
 // Native installation of given wheels, without a resolver; pip is the judge.
 #include "base/error.hpp"
 #include "base/text.hpp"
-#include "builder/python/arrange_packages.hpp"
+#include "builder/packages/arrange_packages.hpp"
+#include "builder/python/compile_wheel.hpp"
 #include "builder/python/direct_url.hpp"
 #include "builder/python/environment_layer.hpp"
+#include "builder/python/install_order.hpp"
+#include "builder/python/wheel_facts.hpp"
 #include "builder/python/probe.hpp"
 #include "oci/extract.hpp"
 #include "tests/support/host_usr_sandbox.hpp"
@@ -107,10 +110,10 @@ struct Installer {
     std::vector<PackageFacts> facts;
     for (const InstalledDistribution& distribution : planned)
       facts.push_back(package_facts(distribution, PycFiles::compile));
-    const Arrangement arrangement = arrange_packages(facts, environment_files(scheme), {});
+    const Arrangement arrangement = arrange_packages(facts, install_order(facts), environment_files(scheme), {});
     for (const std::string& warning : arrangement.warnings) bench.warn(kStep, warning);
-    BytecodeCompiler compiler(bench, kStep, {}, scheme);
-    for (const InstalledDistribution& distribution : planned) compiler.add(distribution);
+    BytecodeCompiler compiler(bench, kStep, compiler_settings(bench, {}, scheme));
+    for (const InstalledDistribution& distribution : planned) compiler.add(compile_request(distribution, scheme));
     compiler.close();
     std::vector<PackageGroup> groups;
     for (const auto& packages : arrangement.layers) {
@@ -121,7 +124,7 @@ struct Installer {
     layers[0] = write_environment_layer(bench, scheme);
     write_package_layers(
         bench, scheme, groups,
-        [&](const InstalledDistribution& distribution) { return compiler.get(distribution); },
+        [&](const InstalledDistribution& distribution) { return compiler.get(bytecode_key(distribution, scheme)); },
         [&](std::size_t group, const oci::Layer& layer) { layers[group + 1] = layer; });
     compiler.finish();
     std::printf("%zu layers\n", layers.size());

@@ -89,7 +89,7 @@ struct Machine {
   }
 
   InstalledPackages install(const Versions& versions,
-                            PackageInstallation::Reuse reuse = PackageInstallation::Reuse::yes) {
+                            Reuse reuse = Reuse::yes) {
     index_.fetcher.fetched.clear();
     const Lock lock = index_.lock(versions);
     WheelCollector wheels(bench, lock, context);
@@ -171,7 +171,7 @@ TEST_CASE("installer: one changed package is fetched and sent, no other") {
   // Another store, and the same one without its records, come to the same layers.
   Machine other(index);
   CHECK(other.install(versions).layers == third.layers);
-  CHECK(machine.install(versions, PackageInstallation::Reuse::no).layers == third.layers);
+  CHECK(machine.install(versions, Reuse::no).layers == third.layers);
 }
 
 TEST_CASE("installer: after random changes the layers are those of an empty store") {
