@@ -115,11 +115,12 @@ class Installer {
   // Gets packages and links them as they come. Returns their facts.
   std::map<std::size_t, PackageFacts> open(const std::vector<std::size_t>& indices) {
     if (!indices.empty()) require_space(bench_.store.home(), {0, 3 * indices.size()}, kInstallPurpose);
-    collector_.collect(indices, [this](std::size_t index, const fs::path& path, const PackageDigests& digests) {
-      packages_[index].key = package_key(index, digests.sha256.value());
-      packages_[index].planned =
-          bench_.pool.submit([this, index, path, digests] { return plan(index, path, digests); });
-    });
+    collector_.collect(
+        indices, [this](std::size_t index, const fs::path& path, const PackageDigests& digests) {
+          packages_[index].key = package_key(index, digests.sha256.value());
+          packages_[index].planned =
+              bench_.pool.submit([this, index, path, digests] { return plan(index, path, digests); });
+        });
     std::map<std::size_t, PackageFacts> out;
     for (const std::size_t i : indices) {
       Planned planned = packages_[i].planned.get();
@@ -138,13 +139,24 @@ class Installer {
     options.pool = &bench_.pool;
     CondaPackageUrl package = lock_.packages[index];
     package.digests = digests;
-    auto archive = std::make_shared<const PackageArchive>(path, options);
+    auto archive = read_package(path, options);
     Planned out;
     out.linked = std::make_shared<const LinkedPackage>(link_package(std::move(archive), package, scheme_));
     out.facts = package_facts(*out.linked, fs::file_size(path), request_.pyc_files);
     if (out.facts.name == kPython) check_python(*out.linked, package);
     records_.save(*packages_[index].key, out.facts);
     return out;
+  }
+
+  // What cannot be read does not stay.
+  static std::shared_ptr<const PackageArchive> read_package(const fs::path& path,
+                                                            const ReadPackageOptions& options) {
+    try {
+      return std::make_shared<const PackageArchive>(path, options);
+    } catch (const Error& error) {
+      if (error.code() == ErrorCode::corrupt) remove_tree(path.parent_path());
+      throw;
+    }
   }
 
   // Packages of Python were linked to where site-packages is by the python package's version and build.
@@ -158,7 +170,8 @@ class Installer {
 
   oci::Layer write_own_files() const {
     LayerEntries entries;
-    for (const CondaInstallation::File& file : request_.files) entries.add_text(in_prefix(file.path), file.text);
+    for (const CondaInstallation::File& file : request_.files)
+      entries.add_text(in_prefix(file.path), file.text);
     return write_layer(bench_, {std::move(entries).finish(), {}});
   }
 
@@ -167,10 +180,10 @@ class Installer {
     for (const Package& package : packages_) keys.push_back(package.key.value());
     PackageLayers layers{request_.step, request_.reuse, arrangement, facts_, keys};
     if (const auto python = python_index()) layers.compiler = keys[*python].hex();
-    return make_package_layers(bench_, layers,
-                               [this](const std::vector<PackageIndices>& groups, const LayerWritten& written) {
-                                 write(groups, written);
-                               });
+    return make_package_layers(
+        bench_, layers, [this](const std::vector<PackageIndices>& groups, const LayerWritten& written) {
+          write(groups, written);
+        });
   }
 
   std::optional<std::size_t> python_index() const {
@@ -184,8 +197,8 @@ class Installer {
       return file.kind == PackageFacts::File::Kind::bytecode;
     };
     return std::ranges::any_of(groups, [&](const PackageIndices& group) {
-      return std::ranges::any_of(group,
-                                 [&](std::size_t i) { return std::ranges::any_of(facts_[i].files, is_bytecode); });
+      return std::ranges::any_of(
+          group, [&](std::size_t i) { return std::ranges::any_of(facts_[i].files, is_bytecode); });
     });
   }
 
@@ -210,7 +223,8 @@ class Installer {
     const bool compiles = needs_compiler(groups);
     std::vector<std::size_t> wanted;
     for (const PackageIndices& group : groups) wanted.insert(wanted.end(), group.begin(), group.end());
-    const std::vector<std::size_t> interpreter = compiles ? interpreter_packages() : std::vector<std::size_t>();
+    const std::vector<std::size_t> interpreter =
+        compiles ? interpreter_packages() : std::vector<std::size_t>();
     wanted.insert(wanted.end(), interpreter.begin(), interpreter.end());
     std::ranges::sort(wanted);
     wanted.erase(std::unique(wanted.begin(), wanted.end()), wanted.end());
@@ -223,8 +237,8 @@ class Installer {
       for (const PackageIndices& group : groups)
         for (const std::size_t i : group) {
           if (packages_[i].linked->sources.empty()) continue;
-          compiler->add(compile_request(*packages_[i].linked, bytecode_key(i),
-                                        work_.path() / concat(i, ".sources")));
+          compiler->add(
+              compile_request(*packages_[i].linked, bytecode_key(i), work_.path() / concat(i, ".sources")));
         }
       compiler->close();
     }
@@ -271,7 +285,8 @@ class Installer {
     std::vector<PostLinkScript> scripts;
     for (const std::size_t i : order.packages) {
       const std::string script = post_link_script(facts_[i].name, scheme_);
-      if (std::ranges::find(facts_[i].files, script, &PackageFacts::File::path) == facts_[i].files.end()) continue;
+      if (std::ranges::find(facts_[i].files, script, &PackageFacts::File::path) == facts_[i].files.end())
+        continue;
       scripts.push_back({facts_[i].name, facts_[i].version, '/' + script,
                          concat(scheme_.prefix, "/conda-meta/", lock_.packages[i].dist(), ".json")});
     }

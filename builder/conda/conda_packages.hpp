@@ -40,14 +40,14 @@ struct InstalledCondaPackages {
   std::string python_version;      // of the python package; empty: there is none
 };
 
-// Installs exactly these packages: dependencies are not looked at, as with conda's own explicit files. How they
-// share layers is a function of the set, and a layer's bytes are a function of its packages' digests and
-// records, their URLs without credentials, the prefix, Python's minor version, the python package where modules
-// were compiled, and the format of layers. So the layers do not depend on what the store had before, and a
-// package is needed only when its layer is not there. Layers, and what is known of packages, are recorded as
-// they come (docs/formats/records.md). Where packages have post-link scripts these run in the sandbox over all
-// of it, and what they change is one layer on top. Of several packages with one file the last in conda's order
-// wins, with a warning.
+// Installs exactly these packages: dependencies are not looked at, as with conda's own explicit files. How
+// they share layers is a function of the set, and a layer's bytes are a function of its packages' digests and
+// records, their URLs without credentials, the prefix, Python's minor version, the python package where
+// modules were compiled, and the format of layers. So the layers do not depend on what the store had before,
+// and a package is needed only when its layer is not there. Layers, and what is known of packages, are
+// recorded as they come (docs/formats/records.md). Where packages have post-link scripts these run in the
+// sandbox over all of it, and what they change is one layer on top. Of several packages with one file the
+// last in conda's order wins, with a warning.
 InstalledCondaPackages install_conda_packages(const Workbench& bench, const ExplicitLock& lock,
                                               const CondaInstallation& request);
 

@@ -97,9 +97,10 @@ class Reader {
  private:
   [[noreturn]] void fail(std::size_t number, std::string_view line, std::string_view why) const {
     throw line_error(file_, number, concat(shown_line(without_token(line)), ' ', why))
-        .with_hint("After @EXPLICIT each line is the URL of a package, as in "
-                   "https://host/channel/linux-64/name-version-build.conda#MD5; `conda list --explicit --md5` "
-                   "writes such files.");
+        .with_hint(
+            "After @EXPLICIT each line is the URL of a package, as in "
+            "https://host/channel/linux-64/name-version-build.conda#MD5; `conda list --explicit --md5` "
+            "writes such files.");
   }
 
   void add(std::string_view line, std::size_t number) {
@@ -116,8 +117,9 @@ class Reader {
     if (const std::string subdir = package.subdir(); is_foreign_platform(subdir))
       fail(number, line, concat("is a package for ", subdir, ", not for ", kCondaPlatform));
     const auto [known, is_new] = lines_.emplace(package.name(), number);
-    if (!is_new) fail(number, line, concat("is a second package ", known->first, "; line ", known->second,
-                                           " has one already"));
+    if (!is_new)
+      fail(number, line,
+           concat("is a second package ", known->first, "; line ", known->second, " has one already"));
     lock_.packages.push_back(std::move(package));
   }
 
@@ -128,7 +130,8 @@ class Reader {
     fail(number, line, "is neither a URL nor an absolute path");
   }
 
-  void read_hash(std::string_view hash, PackageDigests& out, std::string_view line, std::size_t number) const {
+  void read_hash(std::string_view hash, PackageDigests& out, std::string_view line,
+                 std::size_t number) const {
     const std::string digits = to_lower(hash.substr(hash.find(':') + 1));
     const auto kind = hash.substr(0, std::min(hash.find(':'), hash.size()));
     const bool named = kind.size() < hash.size();

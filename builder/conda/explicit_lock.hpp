@@ -1,4 +1,5 @@
-// Conda packages by URL: what a solver answered, or an app's own "@EXPLICIT" file (conda's "explicit" format).
+// Conda packages by URL: what a solver answered, or an app's own "@EXPLICIT" file (conda's "explicit"
+// format).
 #pragma once
 
 #include "builder/conda/package_archive.hpp"

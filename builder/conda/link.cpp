@@ -96,7 +96,8 @@ class Linker {
     item.recorded.no_link = path.no_link == PackagePath::NoLink::yes;
     item.file.path = in_prefix(item.recorded.path);
     const ArchivedFile* archived = archive_->find(path.path);
-    if (path.type == EntryType::directory || (archived != nullptr && archived->type == EntryType::directory)) {
+    if (path.type == EntryType::directory ||
+        (archived != nullptr && archived->type == EntryType::directory)) {
       item.file.type = EntryType::directory;
       item.file.mode = 0755;
       item.recorded.type = "directory";
@@ -214,15 +215,15 @@ class Linker {
     const std::size_t slash = source.rfind('/');
     const std::string minor = scheme_.python_minor();
     const std::string tag = concat("cpython-", minor.substr(0, 1), minor.substr(2));
-    return concat(source.substr(0, slash), "/__pycache__/", source.substr(slash + 1, source.size() - slash - 4),
-                  '.', tag, ".pyc");
+    return concat(source.substr(0, slash), "/__pycache__/",
+                  source.substr(slash + 1, source.size() - slash - 4), '.', tag, ".pyc");
   }
 
   std::shared_ptr<const PackageArchive> archive_;
   const CondaPackageUrl& package_;
   const CondaScheme& scheme_;
   PackageIndex index_;
-  std::map<std::string, Item> items_;  // by path in the image: a later one replaces an earlier
+  std::map<std::string, Item> items_;           // by path in the image: a later one replaces an earlier
   std::map<std::string, std::string> sources_;  // path → path of the .pyc
   std::vector<std::string> wrong_;
 };

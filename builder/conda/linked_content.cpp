@@ -66,7 +66,8 @@ void add_package(LayerEntries& entries, const LinkedPackage& package, const Cond
   entries.add_text(package.record_path, record_with_bytecode(package, scheme, compiled));
 }
 
-CompileRequest compile_request(const LinkedPackage& package, std::string key, const fs::path& changed_sources) {
+CompileRequest compile_request(const LinkedPackage& package, std::string key,
+                               const fs::path& changed_sources) {
   CompileRequest out;
   out.key = std::move(key);
   out.files = {package.archive->content_file()};

@@ -19,9 +19,10 @@ PackageFacts package_facts(const LinkedPackage& package, std::uint64_t archive_s
 void add_package(LayerEntries& entries, const LinkedPackage& package, const CondaScheme& scheme,
                  const Bytecode* bytecode);
 
-// Its sources for the compiler. Those that linking changed are written to `changed_sources`, which must not be
-// there. The package must stay until they are compiled.
-CompileRequest compile_request(const LinkedPackage& package, std::string key, const fs::path& changed_sources);
+// Its sources for the compiler. Those that linking changed are written to `changed_sources`, which must not
+// be there. The package must stay until they are compiled.
+CompileRequest compile_request(const LinkedPackage& package, std::string key,
+                               const fs::path& changed_sources);
 
 // Writes the package's files below `root`: for what must run before there is a layer of it.
 void unpack(const LinkedPackage& package, const fs::path& root);

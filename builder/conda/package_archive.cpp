@@ -32,8 +32,9 @@ constexpr std::array<std::string_view, 7> kInfoFiles = {
     "index.json", "paths.json", "files", "has_prefix", "no_link", "link.json", "package_metadata.json"};
 
 constexpr const char* kHint =
-    "Remove the file, so that it is downloaded again. If that does not help, the package in the channel is "
-    "broken: use another version or build of it.";
+    "Build again, so that it is downloaded again. If that does not help, the package in the channel is "
+    "broken: "
+    "use another version or build of it.";
 
 // Writes what is read through it too.
 class CopyingSource : public Source {
@@ -87,8 +88,9 @@ class PackageArchive::Reading {
 
   void read_conda(const fs::path& archive) {
     const ZipReader zip(archive, kLargestPart);
-    if (const ZipEntry* metadata = zip.find("metadata.json"))
-      check_version(as_text(zip.stored(*metadata)));
+    if (const ZipEntry* metadata = zip.find("metadata.json");
+        metadata != nullptr && metadata->size < kLargestInfo)
+      check_version(zip.read(*metadata));
     // Info first: its index is where a wrong package is noticed soonest.
     for (const std::string_view part : {"info-", "pkg-"}) {
       const ZipEntry& entry = find_part(zip, part);
@@ -111,8 +113,7 @@ class PackageArchive::Reading {
     if (options_.decoded.empty()) return read_tar(decoder.content());
     make_directories(options_.decoded.parent_path());
     TempFile kept(options_.decoded.parent_path());
-    const auto compressor =
-        oci::make_compressor({oci::Algorithm::zstd, 1}, kept, *options_.pool);
+    const auto compressor = oci::make_compressor({oci::Algorithm::zstd, 1}, kept, *options_.pool);
     CopyingSource source(decoder.content(), *compressor);
     read_tar(source);
     compressor->finish();
@@ -290,7 +291,8 @@ bool is_conda_package(std::string_view name) {
 
 std::string_view without_conda_suffix(std::string_view name) {
   for (const std::string_view suffix : {kConda, kTarBz2})
-    if (name.size() > suffix.size() && name.ends_with(suffix)) return name.substr(0, name.size() - suffix.size());
+    if (name.size() > suffix.size() && name.ends_with(suffix))
+      return name.substr(0, name.size() - suffix.size());
   return name;
 }
 
@@ -305,8 +307,9 @@ PackageDigests check_package_digests(const fs::path& archive, const PackageDiges
     if (wanted.empty() || wanted == found) return;
     throw Error(ErrorCode::corrupt, concat(shown, " has another ", algorithm, " than expected: it is ", found,
                                            ", but should be ", wanted))
-        .with_hint("The file in the channel changed or was damaged on its way. Solve again, or ask those who "
-                   "run the channel or mirror.");
+        .with_hint(
+            "The file in the channel changed or was damaged on its way. Solve again, or ask those who "
+            "run the channel or mirror.");
   };
   check("sha256", expected.sha256 ? to_hex(*expected.sha256) : "", to_hex(*out.sha256));
   check("md5", expected.md5, out.md5);

@@ -20,7 +20,7 @@ namespace dash::builder {
 
 // A file, link or directory of a package, outside of its info directory.
 struct ArchivedFile {
-  std::string path;  // checked: relative, UTF-8, without "." and ".."
+  std::string path;                  // checked: relative, UTF-8, without "." and ".."
   EntryType type = EntryType::file;  // file, symlink or directory; hard links come out as files
   unsigned mode = 0644;
   std::int64_t mtime = 0;
@@ -35,13 +35,13 @@ struct ReadPackageOptions {
   // A `.tar.bz2` is slow to read: once it was read its tar is kept here as zstd, and read from here again.
   // Empty: it is not.
   fs::path decoded;
-  ThreadPool* pool = nullptr;  // needed with `decoded`
+  ThreadPool* pool = nullptr;                     // needed with `decoded`
   std::uint64_t limit = std::uint64_t{64} << 30;  // bytes that may come out
 };
 
 // A package that was read: its info files in memory, the content of everything else back to back in one file
-// that is mapped, so that memory does not grow with packages. Of two entries of one path the later one counts,
-// as when they are unpacked. Thread-safe after construction.
+// that is mapped, so that memory does not grow with packages. Of two entries of one path the later one
+// counts, as when they are unpacked. Thread-safe after construction.
 //
 // Error(corrupt) naming the package for damaged archives and unsafe names, Error(unsupported) for files of
 // neither format and for devices.
@@ -52,7 +52,7 @@ class PackageArchive {
   PackageArchive(const PackageArchive&) = delete;
   PackageArchive& operator=(const PackageArchive&) = delete;
 
-  const std::string& name() const { return name_; }  // of the file, for messages
+  const std::string& name() const { return name_; }                  // of the file, for messages
   const std::vector<ArchivedFile>& files() const { return files_; }  // sorted by path
   const ArchivedFile* find(std::string_view path) const;             // nothing: a null pointer
   Bytes content(const ArchivedFile& file) const;

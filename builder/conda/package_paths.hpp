@@ -12,7 +12,7 @@
 namespace dash::builder {
 
 struct PackagePath {
-  std::string path;  // in the package; checked: relative, without "." and ".."
+  std::string path;                  // in the package; checked: relative, without "." and ".."
   EntryType type = EntryType::file;  // file, symlink or directory
   std::string sha256;                // hex; empty: not given. Of a symlink it is its target's.
   std::optional<std::uint64_t> size;

@@ -27,7 +27,8 @@ std::string text_of(const Json& json, const char* key) {
 
 // "conda-forge::numpy >=1.11" → "numpy".
 std::string name_of_spec(std::string_view spec) {
-  if (const auto channel = spec.rfind("::"); channel != std::string_view::npos) spec.remove_prefix(channel + 2);
+  if (const auto channel = spec.rfind("::"); channel != std::string_view::npos)
+    spec.remove_prefix(channel + 2);
   return to_lower(spec.substr(0, spec.find_first_of(" \t=<>!~[;")));
 }
 
@@ -68,7 +69,8 @@ void read_link_json(const Json& json, const PackageArchive& archive, PackageInde
   if (out.noarch == PackageIndex::Noarch::no) out.noarch = noarch_of(noarch->value("type", Json()));
   const auto entries = noarch->find("entry_points");
   if (entries == noarch->end() || entries->is_null() || out.noarch != PackageIndex::Noarch::python) return;
-  for (const Json& entry : *entries) out.entry_points.push_back(entry_point(entry.get<std::string>(), archive));
+  for (const Json& entry : *entries)
+    out.entry_points.push_back(entry_point(entry.get<std::string>(), archive));
 }
 
 Json path_json(const RecordedPath& path) {

@@ -12,8 +12,8 @@
 
 namespace dash::builder {
 
-// What the package's record in the channel says, and where there is none its own index.json; with link.json or
-// its predecessor.
+// What the package's record in the channel says, and where there is none its own index.json; with link.json
+// or its predecessor.
 struct PackageIndex {
   std::string name;
   std::string version;

@@ -37,13 +37,17 @@ std::string failure(std::string_view output) {
 oci::Layer run_post_link_scripts(const Workbench& bench, const std::string& step,
                                  const std::vector<oci::Layer>& layers, const std::string& prefix,
                                  const std::vector<PostLinkScript>& scripts, Reuse reuse) {
-  AppCommand command{step, std::string(kRun), {}, AppCommand::Profile::skip,
-                     SandboxCommand::Secrets::hidden};
+  AppCommand command{step, std::string(kRun), {}, AppCommand::Profile::skip, SandboxCommand::Secrets::hidden};
   for (const PostLinkScript& script : scripts)
-    command.script += concat(shell_join({"run", script.package, script.version, script.path, script.record_path}), '\n');
-  command.environment = {concat("PATH=", prefix, "/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
-                         concat("PREFIX=", prefix), concat("ROOT_PREFIX=", prefix),
-                         concat("CONDA_PREFIX=", prefix), "LANG=C.UTF-8", "PYTHONDONTWRITEBYTECODE=1"};
+    command.script +=
+        concat(shell_join({"run", script.package, script.version, script.path, script.record_path}), '\n');
+  command.environment = {
+      concat("PATH=", prefix, "/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
+      concat("PREFIX=", prefix),
+      concat("ROOT_PREFIX=", prefix),
+      concat("CONDA_PREFIX=", prefix),
+      "LANG=C.UTF-8",
+      "PYTHONDONTWRITEBYTECODE=1"};
 
   StepInputs inputs;
   inputs.add("recipe", kRecipe);
@@ -58,12 +62,14 @@ oci::Layer run_post_link_scripts(const Workbench& bench, const std::string& step
     if (const auto record = records.find(inputs.key("post-link")); record && record->layers.size() == 1)
       return record->layers.front();
 
-  bench.log(step, concat("Running ", scripts.size(), scripts.size() == 1 ? " post-link script" : " post-link scripts"));
+  bench.log(step, concat("Running ", scripts.size(),
+                         scripts.size() == 1 ? " post-link script" : " post-link scripts"));
   auto result = run_app_command(bench, layers, command);
   if (result.exit_code != 0)
     throw Error(ErrorCode::step_failed, failure(result.tail))
-        .with_hint("The output above is the package's own. Use another version or build of the package, or "
-                   "report it to its channel.")
+        .with_hint(
+            "The output above is the package's own. Use another version or build of the package, or "
+            "report it to its channel.")
         .with_output(result.tail);
   records.save(inputs.key("post-link"), {step, inputs.leaves(), {*result.layer}, {}, 0});
   return std::move(*result.layer);

@@ -55,9 +55,9 @@ std::string exact_version(std::string_view version) {
 void set_version_with_build(CondaRequirement& out, std::string_view constraint) {
   const auto first = constraint.find_first_not_of(kOperators);
   const auto equal = first == std::string_view::npos ? first : constraint.find('=', first);
-  const bool is_build =
-      equal != std::string_view::npos && std::string_view("<>!~=").find(constraint[equal - 1]) == std::string_view::npos &&
-      equal + 1 < constraint.size() && constraint[equal + 1] != '=';
+  const bool is_build = equal != std::string_view::npos &&
+                        std::string_view("<>!~=").find(constraint[equal - 1]) == std::string_view::npos &&
+                        equal + 1 < constraint.size() && constraint[equal + 1] != '=';
   out.version = constraint.substr(0, is_build ? equal : constraint.size());
   if (is_build) out.build = constraint.substr(equal + 1);
 }
@@ -84,7 +84,8 @@ std::optional<CondaRequirement> read_exact(std::string_view text) {
     if (parts.size() == 2) out.build = trimmed(parts[1]);
     return out;
   }
-  const bool is_comparison = rest.starts_with("==") || rest.starts_with("!=") || rest[0] == '<' || rest[0] == '>';
+  const bool is_comparison =
+      rest.starts_with("==") || rest.starts_with("!=") || rest[0] == '<' || rest[0] == '>';
   if (!is_comparison || rest.find_first_not_of("=<>!") == std::string_view::npos) return std::nullopt;
   set_version_with_build(out, without_blanks(rest));
   return out;
@@ -197,12 +198,15 @@ std::string surprise(const CondaRequirementLine& line, const CondaRequirement& h
                 here.name, " with == or >= instead");
   if (here.name.ends_with('~'))
     return said(" asks this conda for a package called ", here.name, ": write >= and < instead of ~=");
-  const auto other = read(line.text, reading == CondaReading::exact ? CondaReading::match_spec : CondaReading::exact);
+  const auto other =
+      read(line.text, reading == CondaReading::exact ? CondaReading::match_spec : CondaReading::exact);
   if (!other || *other == here) return {};
   const auto* who = reading == CondaReading::exact ? "newer versions of it" : "versions before 26.7";
-  return said(" means ", shown(here), " to this conda, and ", shown(*other), " to ", who, ": write ", here.name,
-              here.version.starts_with("==") ? concat(here.version, " or ", here.name, '=', here.version.substr(2), ".*")
-                                              : concat('=', here.version),
+  return said(" means ", shown(here), " to this conda, and ", shown(*other), " to ", who, ": write ",
+              here.name,
+              here.version.starts_with("==")
+                  ? concat(here.version, " or ", here.name, '=', here.version.substr(2), ".*")
+                  : concat('=', here.version),
               " to be sure");
 }
 
@@ -228,9 +232,8 @@ CondaRequirements conda_requirements(std::string_view text) {
     const auto comment = is_url ? std::string_view::npos : line.find('#');
     if (const auto said = trimmed(line); comment == 0) {
       constexpr std::string_view kPlatformComment = "platform:";
-      const auto content = trimmed(said.substr(said.find_first_not_of('#') == std::string_view::npos
-                                                   ? said.size()
-                                                   : said.find_first_not_of('#')));
+      const auto content = trimmed(said.substr(
+          said.find_first_not_of('#') == std::string_view::npos ? said.size() : said.find_first_not_of('#')));
       if (content.starts_with(kPlatformComment) && out.platform.empty())
         out.platform = trimmed(content.substr(kPlatformComment.size()));
     }
@@ -254,7 +257,8 @@ std::vector<std::string> requirement_warnings(const CondaRequirements& requireme
     out.push_back(concat(file, " was exported on ", requirements.platform,
                          "; builds of packages that it names are not there for ", kCondaPlatform));
   for (const CondaRequirementLine& line : requirements.lines)
-    if (const std::string text = surprise(line, read_requirement(line, reading, file), reading); !text.empty())
+    if (const std::string text = surprise(line, read_requirement(line, reading, file), reading);
+        !text.empty())
       out.push_back(concat(file, ':', line.number, ": ", text));
   return out;
 }

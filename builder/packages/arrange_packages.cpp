@@ -102,9 +102,8 @@ class Clashes {
 
 }  // namespace
 
-Arrangement arrange_packages(const std::vector<PackageFacts>& packages,
-                             const InstallOrder& order, const std::vector<std::string>& environment,
-                             const LayerLimits& limits) {
+Arrangement arrange_packages(const std::vector<PackageFacts>& packages, const InstallOrder& order,
+                             const std::vector<std::string>& environment, const LayerLimits& limits) {
   Clashes clashes(environment);
   std::vector<LayerItem> items;
   for (std::size_t position = 0; position < order.packages.size(); ++position) {

@@ -27,8 +27,7 @@ struct Arrangement {
 // `environment` are the paths of the environment's own files, which lie below all packages. Packages that
 // have a path in common with different content are in one layer. Error(invalid_input) where one installs a
 // file and another needs a directory.
-Arrangement arrange_packages(const std::vector<PackageFacts>& packages,
-                             const InstallOrder& order, const std::vector<std::string>& environment,
-                             const LayerLimits& limits);
+Arrangement arrange_packages(const std::vector<PackageFacts>& packages, const InstallOrder& order,
+                             const std::vector<std::string>& environment, const LayerLimits& limits);
 
 }  // namespace dash::builder

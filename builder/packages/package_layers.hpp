@@ -23,7 +23,8 @@ inline constexpr const char* kInstallPurpose = "downloading and installing the p
 using PackageIndices = std::vector<std::size_t>;
 
 // Writes the layers of these groups and says so for each; the index is that of the group in the argument.
-using WriteGroups = std::function<void(const std::vector<PackageIndices>& groups, const LayerWritten& written)>;
+using WriteGroups =
+    std::function<void(const std::vector<PackageIndices>& groups, const LayerWritten& written)>;
 
 struct PackageLayers {
   std::string step;

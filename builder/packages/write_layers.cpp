@@ -160,7 +160,8 @@ std::vector<LayerEntry> LayerEntries::finish() && {
   // A directory that is added may lead to others too.
   std::set<std::string> directories = directories_;
   const auto add_above = [&directories](std::string_view path) {
-    for (std::size_t slash = path.find('/'); slash != std::string_view::npos; slash = path.find('/', slash + 1))
+    for (std::size_t slash = path.find('/'); slash != std::string_view::npos;
+         slash = path.find('/', slash + 1))
       directories.emplace(path.substr(0, slash));
   };
   for (const std::string& directory : directories_) add_above(directory);

@@ -1,4 +1,5 @@
-// Writing the layers of packages: several at a time, each from entries whose content is made ahead of its turn.
+// Writing the layers of packages: several at a time, each from entries whose content is made ahead of its
+// turn.
 #pragma once
 
 #include "builder/workbench.hpp"
@@ -16,9 +17,9 @@ namespace dash::builder {
 
 // One entry of a layer, with where its content is: the first of these that is there.
 struct LayerEntry {
-  oci::TarEntry entry;                 // complete, with the size of the content
-  std::function<std::string()> read;   // makes it; called once, on the pool
-  Bytes mapped;                        // it lies in memory that LayerContent::owners keeps
+  oci::TarEntry entry;                // complete, with the size of the content
+  std::function<std::string()> read;  // makes it; called once, on the pool
+  Bytes mapped;                       // it lies in memory that LayerContent::owners keeps
   std::string text;
 };
 

@@ -185,8 +185,7 @@ struct BytecodeCompiler::State {
                     std::to_string(settings.source_time)};
     command.environment = {"PATH=/usr/local/bin:/usr/bin:/bin", "LANG=C.UTF-8", "PYTHONHASHSEED=0"};
     for (std::size_t i = 0; i < settings.directories.size(); ++i)
-      command.mounts.push_back(
-          {settings.directories[i], mounted_at(i), SandboxMount::Access::read_only});
+      command.mounts.push_back({settings.directories[i], mounted_at(i), SandboxMount::Access::read_only});
     command.mounts.push_back({lists.path(), kLists, SandboxMount::Access::read_only});
     command.input_fd = pipe.read_end();
     command.on_stdout_bytes = [this](std::string_view bytes) { take(bytes); };
@@ -264,8 +263,7 @@ struct BytecodeCompiler::State {
     files.push_back(std::make_unique<CacheFile>(path, request.sources.size()));
     files_by_path[path] = files.back().get();
     if (request.sources.empty()) return files.back()->finish();
-    const Json content = {
-        {"files", std::move(names)}, {"first", jobs.size()}, {"jobs", std::move(requests)}};
+    const Json content = {{"files", std::move(names)}, {"first", jobs.size()}, {"jobs", std::move(requests)}};
     write_file(lists.path() / concat(list, ".json"), content.dump());
     owners.push_back(std::move(request.owner));
     for (std::size_t i = 0; i < request.sources.size(); ++i) {

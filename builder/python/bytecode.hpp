@@ -35,19 +35,19 @@ class Bytecode {
 
 // A source to compile, and where its bytes are.
 struct CompileSource {
-  std::string name;              // by which Bytecode knows it
-  std::size_t file = 0;          // index in CompileRequest::files
-  std::uint64_t offset = 0;      // in that file
-  std::uint64_t packed_size = 0; // bytes there
+  std::string name;               // by which Bytecode knows it
+  std::size_t file = 0;           // index in CompileRequest::files
+  std::uint64_t offset = 0;       // in that file
+  std::uint64_t packed_size = 0;  // bytes there
   ZipEntry::Method method = ZipEntry::Method::stored;
-  std::uint64_t size = 0;        // unpacked
-  std::string source_path;       // absolute, as the code object will show it
-  std::string first_line;        // what replaces the source's first line, with its end; or empty
+  std::uint64_t size = 0;   // unpacked
+  std::string source_path;  // absolute, as the code object will show it
+  std::string first_line;   // what replaces the source's first line, with its end; or empty
 };
 
 // The sources of one package. Their .pyc files are kept in the store under the key.
 struct CompileRequest {
-  std::string key;  // a file's name that tells packages and interpreters apart
+  std::string key;              // a file's name that tells packages and interpreters apart
   std::vector<fs::path> files;  // below CompilerSettings::directories
   std::vector<CompileSource> sources;
   std::shared_ptr<const void> owner;  // what must stay until they are compiled
@@ -60,17 +60,17 @@ struct CompilerSettings {
   std::string executable;              // of the interpreter, in these
   // Called before the first run, by a thread of the compiler: makes what is not there yet; may be empty.
   std::function<void()> prepare;
-  std::vector<fs::path> directories;   // of the host, where the files are
-  std::string place;                   // where the sources are installed: a part of what decides the bytes
+  std::vector<fs::path> directories;  // of the host, where the files are
+  std::string place;                  // where the sources are installed: a part of what decides the bytes
   // Times of the sources in the image. Interpreters before 3.7, which know no hashes, find it in their .pyc
   // files.
   std::uint32_t source_time = 0;
 };
 
-// Compiles the modules of packages as they come in, in one sandbox run with a process per core; what the store
-// has already is not compiled again. Hash-based "checked" .pyc files (PEP 552), optimisation level 0: equal
-// sources, path and interpreter give equal bytes, in whatever order they were compiled. A file with a syntax
-// error has none, as with pip.
+// Compiles the modules of packages as they come in, in one sandbox run with a process per core; what the
+// store has already is not compiled again. Hash-based "checked" .pyc files (PEP 552), optimisation level 0:
+// equal sources, path and interpreter give equal bytes, in whatever order they were compiled. A file with a
+// syntax error has none, as with pip.
 class BytecodeCompiler {
  public:
   // `bench` must outlive the object.

@@ -4,7 +4,8 @@
 namespace dash::builder {
 
 // Standard input is a pipe of pairs of u32, number of a list and of a job in it; a process per core takes
-// them, until its end. The file <number>.json is {"files": [path, …], "first": index of its first job, "jobs":
+// them, until its end. The file <number>.json is {"files": [path, …], "first": index of its first job,
+// "jobs":
 // [[file, offset, compressed size, method, size, path, first line], …]}, where a first line that is not empty
 // replaces the one of the source. Each job is answered with its index, a length (both u32) and that many
 // bytes; a source that does not compile has length 0. Who writes holds a token from another pipe. Runs on

@@ -2,13 +2,13 @@
 
 #include "base/text.hpp"
 #include "builder/disk_space.hpp"
-#include "builder/packages/package_name.hpp"
 #include "builder/packages/arrange_packages.hpp"
+#include "builder/packages/package_facts.hpp"
+#include "builder/packages/package_name.hpp"
 #include "builder/python/compile_wheel.hpp"
 #include "builder/python/environment_layer.hpp"
-#include "builder/python/wheel_facts.hpp"
 #include "builder/python/install_order.hpp"
-#include "builder/packages/package_facts.hpp"
+#include "builder/python/wheel_facts.hpp"
 
 #include <algorithm>
 #include <future>
@@ -47,7 +47,8 @@ class Installer {
     std::vector<std::string> environment;
     if (request_.environment == PackageInstallation::Environment::layer)
       environment = environment_files(request_.scheme);
-    const Arrangement arrangement = arrange_packages(facts, install_order(facts), environment, request_.limits);
+    const Arrangement arrangement =
+        arrange_packages(facts, install_order(facts), environment, request_.limits);
     for (const std::string& warning : arrangement.warnings) bench_.warn(request_.step, warning);
 
     InstalledPackages out;
@@ -141,7 +142,8 @@ class Installer {
   }
 
   void compile(Planned& planned) {
-    if (compiler_ && planned.compiling == Planned::Compiling::no) compiler_->add(compile_request(planned.distribution, request_.scheme));
+    if (compiler_ && planned.compiling == Planned::Compiling::no)
+      compiler_->add(compile_request(planned.distribution, request_.scheme));
     planned.compiling = Planned::Compiling::yes;
   }
 
@@ -161,11 +163,9 @@ class Installer {
                                       const std::vector<PackageFacts>& facts) {
     std::vector<StepKey> keys;
     for (const Package& package : packages_) keys.push_back(package.key.value());
-    return make_package_layers(
-        bench_, {request_.step, request_.reuse, arrangement, facts, keys},
-        [this](const std::vector<PackageIndices>& groups, const LayerWritten& written) {
-          write(groups, written);
-        });
+    return make_package_layers(bench_, {request_.step, request_.reuse, arrangement, facts, keys},
+                               [this](const std::vector<PackageIndices>& groups,
+                                      const LayerWritten& written) { write(groups, written); });
   }
 
   void write(const std::vector<PackageIndices>& groups, const LayerWritten& written) {
