@@ -33,7 +33,8 @@ struct ArchiveEntry {
 // Reads one archive front to back. Damaged or truncated input throws Error(corrupt) that names the archive.
 class ArchiveReader {
  public:
-  enum class Format { tar, zip, ar };
+  // `raw`: no archive but compressed content: one entry that is what comes out.
+  enum class Format { tar, zip, ar, raw };
 
   // `source` must outlive the reader. `name` is for messages.
   ArchiveReader(Source& source, Format format, std::string name);

@@ -2,8 +2,8 @@
 
 #include "base/error.hpp"
 #include "base/text.hpp"
+#include "builder/packages/package_facts.hpp"
 #include "builder/published_cache.hpp"
-#include "builder/python/package_facts.hpp"
 #include "builder/python/probe.hpp"
 #include "builder/step_record.hpp"
 

@@ -11,9 +11,10 @@
 
 namespace dash::builder {
 
-// Where the app and its Python environment are in every image.
+// Where the app, its Python environment or its conda are in every image.
 inline constexpr const char* kAppDirectory = "/app";
 inline constexpr const char* kPythonPrefix = "/app/.heroku/python";
+inline constexpr const char* kCondaPrefix = "/app/.heroku/miniconda";
 // uid and gid of the app's processes and files, and the name of both, by the convention of herokuish.
 inline constexpr std::uint32_t kAppUser = 32767;
 inline constexpr const char* kAppUserName = "herokuishuser";

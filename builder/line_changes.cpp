@@ -1,7 +1,7 @@
 #include "builder/line_changes.hpp"
 
 #include "base/text.hpp"
-#include "builder/package_name.hpp"
+#include "builder/packages/package_name.hpp"
 
 #include <algorithm>
 #include <map>

@@ -2,7 +2,7 @@
 // that any registry keeps (docs/formats/cache.md).
 #pragma once
 
-#include "builder/python/package_facts.hpp"
+#include "builder/packages/package_facts.hpp"
 #include "builder/step_record.hpp"
 #include "builder/workbench.hpp"
 

@@ -3,7 +3,7 @@
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "builder/eviction.hpp"
-#include "builder/package_name.hpp"
+#include "builder/packages/package_name.hpp"
 #include "builder/sandbox/oci_sandbox.hpp"
 #include "cli/host_environment.hpp"
 #include "cli/quantities.hpp"

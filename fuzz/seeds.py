@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Makes a corpus to start fuzzing from: seeds.py DIRECTORY gives DIRECTORY/<target>/<seed>."""
 
+import bz2
 import gzip
 import hashlib
 import io
@@ -205,6 +206,41 @@ BUNDLES = {
 }
 
 
+CONDA_INDEX = {"name": "demo", "version": "1.0", "build": "0", "noarch": "python", "depends": ["python >=3.7", "c::d"]}
+CONDA_PATHS = {
+    "paths": [
+        {"_path": "bin/x", "path_type": "hardlink", "prefix_placeholder": "/old", "file_mode": "binary", "sha256": "ab" * 32},
+        {"_path": "site-packages/a.py", "path_type": "hardlink", "size_in_bytes": 1, "no_link": True},
+        {"_path": "l", "path_type": "softlink"},
+        {"_path": "d", "path_type": "directory"},
+    ],
+    "paths_version": 1,
+}
+CONDA_LINK = {"noarch": {"type": "python", "entry_points": ["run = a.b:c"]}}
+CONDA_FILES = [("bin/x", FILE, "/old/lib\0"), ("site-packages/a.py", FILE, "1"), ("l", LINK, "bin/x"), ("d", DIR, None)]
+CONDA_TAR = tar(
+    [("info/index.json", FILE, json.dumps(CONDA_INDEX)), ("info/paths.json", FILE, json.dumps(CONDA_PATHS))]
+    + [("info/link.json", FILE, json.dumps(CONDA_LINK))] + CONDA_FILES
+)
+CONDA_OLD_TAR = tar(
+    [("info/index.json", FILE, json.dumps(CONDA_INDEX | {"noarch": True})), ("info/files", FILE, "bin/x\nl\n")]
+    + [("info/has_prefix", FILE, "/old binary bin/x\n"), ("h", HARD, "info/files")] + CONDA_FILES
+)
+CONDA_LINES = [
+    "numpy=1.16\nnumpy>=1.11, <2 # x\nconda-forge::a[version='>1']\n# platform: osx-64\nb 1.0 py_0\nc=1=pypi_0\nd~=1.2\n",
+    "https://c.example/linux-64/a-b-1-0.conda#" + "ab" * 16 + "\n/x/b-1-0.tar.bz2#sha256:" + "ab" * 32 + "\n",
+]
+
+
+def conda():
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        for name in ("metadata.json", "pkg-demo-1.0-0.tar.zst", "info-demo-1.0-0.tar.zst"):
+            content = b'{"conda_pkg_format_version": 2}' if name == "metadata.json" else CONDA_TAR
+            archive.writestr(zipfile.ZipInfo(name), content)
+    return out.getvalue()
+
+
 def main():
     base = pathlib.Path(sys.argv[1])
     seeds = {
@@ -212,6 +248,9 @@ def main():
         "documents_fuzz": {name: json.dumps(value).encode() for name, value in DOCUMENTS.items()},
         "wheel_zip_fuzz": {"wheel": wheel(), "zip64": wheel(5)},
         "wheel_content_fuzz": {"wheel": CONTENT.encode()},
+        "conda_archive_fuzz": {"tar": CONDA_TAR, "old": CONDA_OLD_TAR, "bz2": bz2.compress(CONDA_TAR), "conda": conda()},
+        "conda_paths_fuzz": {"paths": json.dumps(CONDA_PATHS).encode(), "prefix": b"/old binary bin/x\n\"/o d\" text \"a b\"\n"},
+        "conda_lines_fuzz": {str(i): text.encode() for i, text in enumerate(CONDA_LINES)},
         "pylock_fuzz": {"lock": PYLOCK.encode()},
         "docker_archive_fuzz": DOCKER_ARCHIVES,
         "bundle_fuzz": {name: json.dumps(value).encode() for name, value in BUNDLES.items()},

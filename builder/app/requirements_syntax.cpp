@@ -3,7 +3,7 @@
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "builder/app/text_file.hpp"
-#include "builder/package_name.hpp"
+#include "builder/packages/package_name.hpp"
 
 #include <algorithm>
 #include <array>

@@ -2,6 +2,7 @@
 
 #include "base/error.hpp"
 #include "base/text.hpp"
+#include "builder/python/bytecode_program.hpp"
 
 #include <algorithm>
 #include <array>
@@ -33,82 +34,8 @@ constexpr std::string_view kMagic = "dash-build bytecode 1\n";
 constexpr std::size_t kHeaderSize = 8;
 constexpr std::uint32_t kMaxPyc = std::uint32_t{256} << 20;
 
-constexpr const char* kPackages = "/run/dash-build/packages";
+constexpr const char* kFiles = "/run/dash-build/files";
 constexpr const char* kLists = "/run/dash-build/lists";
-
-// Standard input is a pipe of pairs of u32, number of a list and of a job in it; a process per core takes
-// them, until its end. The file <number>.json is {"wheel": path, "first": index of its first job, "jobs":
-// [[offset, compressed size, method, size, path, first line], …]}, where a first line that is not empty
-// replaces the one of the source. Each job is answered with its index, a length (both u32) and that many
-// bytes; a source that does not compile has length 0. Who writes holds a token from another pipe.
-constexpr const char* kCompiler = R"(import sys
-sys.path.pop(0)
-import encodings.latin_1, gc, importlib.util, json, marshal, os, struct, warnings, zlib
-warnings.filterwarnings("ignore")
-gc.disable()
-lists, workers = sys.argv[1], int(sys.argv[2])
-header = importlib.util.MAGIC_NUMBER + b"\3\0\0\0"
-known = {}
-
-def job_list(number):
-    if number not in known:
-        with open("%s/%d.json" % (lists, number), encoding="utf-8") as file:
-            content = json.load(file)
-        known[number] = content["jobs"], content["first"], os.open(content["wheel"], os.O_RDONLY)
-    return known[number]
-
-def source(wheel, offset, packed, method, size):
-    parts = []
-    while packed > 0:
-        part = os.pread(wheel, packed, offset)
-        if not part:
-            raise EOFError("a wheel is too short")
-        parts.append(part)
-        offset += len(part)
-        packed -= len(part)
-    data = b"".join(parts)
-    return zlib.decompress(data, -15, max(size, 1)) if method else data
-
-def pyc(wheel, job):
-    data = source(wheel, *job[:4])
-    if job[5]:
-        data = job[5].encode() + data.partition(b"\n")[2]
-    try:
-        code = compile(data, job[4], "exec", dont_inherit=True, optimize=0)
-    except Exception:
-        return b""
-    return header + importlib.util.source_hash(data) + marshal.dumps(code)
-
-def worker():
-    while True:
-        record = os.read(0, 8)
-        if not record:
-            return
-        number, place = struct.unpack("<II", record)
-        jobs, first, wheel = job_list(number)
-        data = pyc(wheel, jobs[place])
-        data = memoryview(struct.pack("<II", first + place, len(data)) + data)
-        token = os.read(token_out, 1)
-        while data:
-            data = data[os.write(1, data):]
-        os.write(token_in, token)
-
-token_out, token_in = os.pipe()
-os.write(token_in, b"t")
-children = []
-for _ in range(workers):
-    child = os.fork()
-    if child == 0:
-        try:
-            worker()
-        except BaseException:
-            sys.excepthook(*sys.exc_info())
-            sys.stderr.flush()
-            os._exit(1)
-        os._exit(0)
-    children.append(child)
-sys.exit(1 if any([os.waitpid(child, 0)[1] for child in children]) else 0)
-)";
 
 std::uint32_t u32(const std::byte* at) {
   std::uint32_t out = 0;
@@ -122,12 +49,7 @@ std::string u32_text(std::size_t value) {
   return out;
 }
 
-fs::path cache_path(const Store& store, const InstallScheme& scheme, const Sha256& wheel) {
-  const std::string place = to_hex(sha256(concat(scheme.site_packages(), '\n', kCompiler))).substr(0, 16);
-  return store.packages() / "pyc" / concat(to_hex(wheel), '-', scheme.interpreter.magic, '-', place);
-}
-
-// The cache file of one wheel while its answers come in.
+// The cache file of one package while its answers come in.
 class CacheFile {
  public:
   CacheFile(fs::path path, std::size_t expected) : path_(std::move(path)), left_(expected) {
@@ -159,7 +81,7 @@ class CacheFile {
 };
 
 struct Job {
-  const ZipEntry* entry;
+  std::string name;
   CacheFile* file;
 };
 
@@ -204,17 +126,17 @@ class JobPipe {
 }  // namespace
 
 struct BytecodeCompiler::State {
-  State(const Workbench& workbench, std::string step_name, std::vector<oci::Layer> root, InstallScheme target)
+  State(const Workbench& workbench, std::string step_name, CompilerSettings wanted)
       : bench(workbench),
         step(std::move(step_name)),
-        layers(std::move(root)),
-        scheme(std::move(target)),
+        settings(std::move(wanted)),
+        place(to_hex(sha256(concat(settings.place, '\n', kCompiler))).substr(0, 16)),
         lists(bench.store.work_directory()) {}
 
   const Workbench& bench;
   const std::string step;
-  const std::vector<oci::Layer> layers;
-  const InstallScheme scheme;
+  const CompilerSettings settings;
+  const std::string place;
   const TempDirectory lists;
 
   std::mutex mutex;  // guards what follows, up to `stop`
@@ -222,7 +144,7 @@ struct BytecodeCompiler::State {
   std::vector<bool> answered;
   std::vector<std::unique_ptr<CacheFile>> files;
   std::map<fs::path, const CacheFile*> files_by_path;
-  std::vector<std::shared_ptr<const Wheel>> wheels;  // the jobs' entries are theirs
+  std::vector<std::shared_ptr<const void>> owners;
   JobPipe pipe;
   std::string pending;  // output of the compiler, up to a whole answer
   std::exception_ptr failure;
@@ -248,14 +170,23 @@ struct BytecodeCompiler::State {
   }
 
   void run() {
+    if (settings.prepare) settings.prepare();
     SandboxCommand command;
-    command.layers = layers;
+    command.layers = settings.layers;
+    command.extra_layers = settings.extra_layers;
     // Not isolated mode: it would ignore the hash seed, which orders set constants in some versions.
-    command.argv = {scheme.interpreter.executable,       "-s", "-S", "-c", kCompiler, kLists,
-                    std::to_string(bench.pool.threads())};
+    command.argv = {settings.executable,
+                    "-s",
+                    "-S",
+                    "-c",
+                    kCompiler,
+                    kLists,
+                    std::to_string(bench.pool.threads()),
+                    std::to_string(settings.source_time)};
     command.environment = {"PATH=/usr/local/bin:/usr/bin:/bin", "LANG=C.UTF-8", "PYTHONHASHSEED=0"};
-    command.mounts = {{bench.store.packages(), kPackages, SandboxMount::Access::read_only},
-                      {lists.path(), kLists, SandboxMount::Access::read_only}};
+    for (std::size_t i = 0; i < settings.directories.size(); ++i)
+      command.mounts.push_back({settings.directories[i], mounted_at(i), SandboxMount::Access::read_only});
+    command.mounts.push_back({lists.path(), kLists, SandboxMount::Access::read_only});
     command.input_fd = pipe.read_end();
     command.on_stdout_bytes = [this](std::string_view bytes) { take(bytes); };
     const SandboxResult result = bench.sandbox.run(command, stop.get_token());
@@ -295,32 +226,48 @@ struct BytecodeCompiler::State {
     if (output.size() - kHeaderSize < size) return 0;
     answered[index] = true;
     CacheFile& file = *jobs[index].file;
-    file.add(jobs[index].entry->path, as_bytes(output.substr(kHeaderSize, size)));
+    file.add(jobs[index].name, as_bytes(output.substr(kHeaderSize, size)));
     if (file.complete()) progress.notify_all();
     return kHeaderSize + size;
   }
 
-  void add(const InstalledDistribution& distribution) {
-    const fs::path path = cache_path(bench.store, scheme, distribution.wheel_sha256);
+  static std::string mounted_at(std::size_t directory) { return concat(kFiles, '/', directory); }
+
+  // Where the command sees a file.
+  std::string inside(const fs::path& file) const {
+    for (std::size_t i = 0; i < settings.directories.size(); ++i) {
+      const fs::path relative = file.lexically_relative(settings.directories[i]);
+      if (!relative.empty() && *relative.begin() != "..")
+        return concat(mounted_at(i), '/', relative.string());
+    }
+    throw Error(ErrorCode::internal, concat("the compiler does not see ", file.string()));
+  }
+
+  fs::path cache_path(const std::string& key) const {
+    return bench.store.packages() / "pyc" / concat(key, '-', place);
+  }
+
+  void add(CompileRequest request) {
+    const fs::path path = cache_path(request.key);
     if (bench.store.claim(path)) return;
-    const ZipReader& zip = distribution.wheel->zip();
+    Json names = Json::array();
+    for (const fs::path& file : request.files) names.push_back(inside(file));
     Json requests = Json::array();
-    for (const CompileJob& source : distribution.sources)
-      requests.push_back({zip.data_offset(*source.source), source.source->compressed_size,
-                          static_cast<unsigned>(source.source->method), source.source->size,
-                          source.source_path, source.first_line});
-    const fs::path inside = kPackages / zip.path().lexically_relative(bench.store.packages());
+    for (const CompileSource& source : request.sources)
+      requests.push_back({source.file, source.offset, source.packed_size,
+                          static_cast<unsigned>(source.method), source.size, source.source_path,
+                          source.first_line});
 
     const std::lock_guard lock(mutex);
     const std::size_t list = files.size();
-    files.push_back(std::make_unique<CacheFile>(path, distribution.sources.size()));
+    files.push_back(std::make_unique<CacheFile>(path, request.sources.size()));
     files_by_path[path] = files.back().get();
-    if (distribution.sources.empty()) return files.back()->finish();
-    const Json content = {{"wheel", inside.string()}, {"first", jobs.size()}, {"jobs", std::move(requests)}};
+    if (request.sources.empty()) return files.back()->finish();
+    const Json content = {{"files", std::move(names)}, {"first", jobs.size()}, {"jobs", std::move(requests)}};
     write_file(lists.path() / concat(list, ".json"), content.dump());
-    wheels.push_back(distribution.wheel);
-    for (std::size_t i = 0; i < distribution.sources.size(); ++i) {
-      jobs.push_back({distribution.sources[i].source, files.back().get()});
+    owners.push_back(std::move(request.owner));
+    for (std::size_t i = 0; i < request.sources.size(); ++i) {
+      jobs.push_back({std::move(request.sources[i].name), files.back().get()});
       answered.push_back(false);
       pipe.add(list, i);
     }
@@ -354,10 +301,9 @@ struct BytecodeCompiler::State {
   }
 };
 
-BytecodeCompiler::BytecodeCompiler(const Workbench& bench, std::string step, std::vector<oci::Layer> layers,
-                                   InstallScheme scheme) {
+BytecodeCompiler::BytecodeCompiler(const Workbench& bench, std::string step, CompilerSettings settings) {
   make_directories(bench.store.packages() / "pyc");
-  state_ = std::make_unique<State>(bench, std::move(step), std::move(layers), std::move(scheme));
+  state_ = std::make_unique<State>(bench, std::move(step), std::move(settings));
 }
 
 BytecodeCompiler::~BytecodeCompiler() {
@@ -365,16 +311,16 @@ BytecodeCompiler::~BytecodeCompiler() {
   if (state_->runner.joinable()) state_->runner.join();
 }
 
-void BytecodeCompiler::add(const InstalledDistribution& distribution) {
-  state_->add(distribution);
+void BytecodeCompiler::add(CompileRequest request) {
+  state_->add(std::move(request));
 }
 
 void BytecodeCompiler::close() {
   state_->close();
 }
 
-Bytecode BytecodeCompiler::get(const InstalledDistribution& distribution) {
-  const fs::path path = cache_path(state_->bench.store, state_->scheme, distribution.wheel_sha256);
+Bytecode BytecodeCompiler::get(const std::string& key) {
+  const fs::path path = state_->cache_path(key);
   state_->wait_for(path);
   return Bytecode(path);
 }
@@ -412,8 +358,8 @@ Bytecode::Bytecode(const fs::path& path) {
   map_ = owner;
 }
 
-std::optional<Bytes> Bytecode::find(std::string_view entry) const {
-  const auto found = files_.find(entry);
+std::optional<Bytes> Bytecode::find(std::string_view name) const {
+  const auto found = files_.find(name);
   if (found == files_.end()) return std::nullopt;
   return found->second;
 }

@@ -1,6 +1,7 @@
 // Writing installed distributions as layers, straight from their wheels.
 #pragma once
 
+#include "builder/packages/write_layers.hpp"
 #include "builder/python/bytecode.hpp"
 #include "builder/python/install.hpp"
 #include "builder/workbench.hpp"
@@ -24,9 +25,6 @@ using PackageGroup = std::vector<const InstalledDistribution*>;
 
 // The .pyc files of a distribution of a group; called from several threads, may wait. Empty: there are none.
 using BytecodeSource = std::function<Bytecode(const InstalledDistribution& distribution)>;
-
-// Called with a group's index as soon as its layer is stored, from several threads at once.
-using LayerWritten = std::function<void(std::size_t group, const oci::Layer& layer)>;
 
 // Writes a layer for each group, a few at a time in the order given; all of it is the app user's: every file
 // of the distributions, their RECORD, their .pyc files, and the directories that lead there, in path order. A

@@ -2,7 +2,7 @@
 
 #include "base/error.hpp"
 #include "base/file.hpp"
-#include "base/sha2.hpp"
+#include "base/checksum.hpp"
 #include "base/text.hpp"
 #include "builder/percent.hpp"
 #include "builder/python/uv_run.hpp"
@@ -176,7 +176,7 @@ void HashPins::check_content(const LockedPackage& package, const LockedFile& fil
         std::ranges::any_of(pins->hashes, [&](const FileHash& hash) { return hash.algorithm == algorithm; });
     if (!asked) continue;
     FileSource content(path);
-    const auto hex = sha2_hex(algorithm, content);
+    const auto hex = checksum_hex(algorithm, content);
     if (names(pins->hashes, algorithm, hex)) return;
     got = concat(algorithm, ':', hex);
   }

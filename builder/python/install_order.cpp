@@ -1,6 +1,6 @@
 #include "builder/python/install_order.hpp"
 
-#include "builder/package_name.hpp"
+#include "builder/packages/package_name.hpp"
 
 #include <algorithm>
 #include <functional>
@@ -10,7 +10,7 @@
 
 namespace dash::builder {
 
-std::vector<std::size_t> install_order(const std::vector<PackageFacts>& packages) {
+InstallOrder install_order(const std::vector<PackageFacts>& packages) {
   // Last name first; each with what it requires among the packages that are not in the order yet.
   struct Node {
     std::size_t index = 0;
@@ -22,7 +22,7 @@ std::vector<std::size_t> install_order(const std::vector<PackageFacts>& packages
     for (const std::string& dependency : packages[node.index].dependencies)
       if (dependency != name && left.contains(dependency)) node.requires_names.insert(dependency);
 
-  std::vector<std::size_t> order;
+  InstallOrder order;
   while (!left.empty()) {
     std::vector<std::string> round;
     for (const auto& [name, node] : left)
@@ -30,7 +30,8 @@ std::vector<std::size_t> install_order(const std::vector<PackageFacts>& packages
     if (round.empty())  // circles
       for (const auto& [name, node] : left) round.push_back(name);
     for (const std::string& name : round) {
-      order.push_back(left.at(name).index);
+      order.packages.push_back(left.at(name).index);
+      order.names.push_back(name);
       left.erase(name);
     }
     for (auto& [name, node] : left)

@@ -2,15 +2,17 @@
 
 #include "base/text.hpp"
 #include "builder/eviction.hpp"
-#include "builder/layer_annotations.hpp"
-#include "builder/package_name.hpp"
-#include "builder/python/arrange_packages.hpp"
+#include "builder/packages/arrange_packages.hpp"
+#include "builder/packages/package_facts.hpp"
+#include "builder/packages/package_name.hpp"
+#include "builder/python/compile_wheel.hpp"
 #include "builder/python/environment_layer.hpp"
-#include "builder/python/package_facts.hpp"
-#include "builder/step_record.hpp"
+#include "builder/python/install_order.hpp"
+#include "builder/python/wheel_facts.hpp"
 
 #include <algorithm>
 #include <future>
+#include <numeric>
 #include <optional>
 
 namespace dash::builder {
@@ -18,7 +20,6 @@ namespace {
 
 // Part of keys: changes when the same wheel would give another layer or other facts.
 constexpr const char* kRecipe = "package 1";
-constexpr const char* kPurpose = "downloading and installing the packages";
 
 class Installer {
  public:
@@ -29,10 +30,9 @@ class Installer {
         wheels_(wheels),
         request_(request),
         package_records_(bench.store),
-        layer_records_(bench.store, kLayerRecords),
         packages_(lock.packages.size()) {
     if (request.pyc_files == PycFiles::compile)
-      compiler_.emplace(bench, request.step, request.root, request.scheme);
+      compiler_.emplace(bench, request.step, compiler_settings(bench, request.root, request.scheme));
   }
   // The tasks refer to the object.
   ~Installer() {
@@ -47,7 +47,8 @@ class Installer {
     std::vector<std::string> environment;
     if (request_.environment == PackageInstallation::Environment::layer)
       environment = environment_files(request_.scheme);
-    const Arrangement arrangement = arrange_packages(facts, environment, request_.limits);
+    const Arrangement arrangement =
+        arrange_packages(facts, install_order(facts), environment, request_.limits);
     for (const std::string& warning : arrangement.warnings) bench_.warn(request_.step, warning);
 
     InstalledPackages out;
@@ -71,11 +72,6 @@ class Installer {
     std::future<Planned> planned;
     std::optional<Planned> plan;
     std::size_t arrival = 0;  // when its wheel came: the order in which modules are compiled
-  };
-  struct Group {
-    std::vector<std::size_t> packages;
-    StepInputs inputs;
-    std::optional<oci::Layer> layer;
   };
   // Why wheels are got: to find out about the package, or to write it.
   enum class Purpose { facts, layer };
@@ -105,7 +101,7 @@ class Installer {
     std::vector<std::size_t> unknown;
     for (std::size_t i = 0; i < packages_.size(); ++i) {
       if (const auto wheel = wheels_.known(i)) packages_[i].key = package_key(i, *wheel);
-      if (packages_[i].key && request_.reuse == PackageInstallation::Reuse::yes)
+      if (packages_[i].key && request_.reuse == Reuse::yes)
         facts[i] = package_records_.find(*packages_[i].key);
       if (!facts[i]) unknown.push_back(i);
     }
@@ -119,7 +115,7 @@ class Installer {
   // Gets wheels and plans their installation as they come; their modules are compiled meanwhile.
   void get(const std::vector<std::size_t>& indices, Purpose purpose) {
     if (indices.empty()) return;
-    require_room(bench_.store, space_for(indices), kPurpose, bench_.stop);
+    require_room(bench_.store, space_for(indices), kInstallPurpose, bench_.stop);
     wheels_.collect(indices, [this, purpose](std::size_t index, LocalWheel wheel) {
       Package& package = packages_[index];
       package.key = package_key(index, wheel);
@@ -138,7 +134,7 @@ class Installer {
     Planned out;
     out.distribution = plan_installation(std::make_shared<const Wheel>(local.path), local.sha256, options);
     out.facts = package_facts(out.distribution, request_.pyc_files);
-    const bool known = request_.reuse == PackageInstallation::Reuse::yes && package_records_.find(key);
+    const bool known = request_.reuse == Reuse::yes && package_records_.find(key);
     // What is known has a layer, probably.
     if (purpose == Purpose::layer || !known) compile(out);
     if (!known) package_records_.save(key, out.facts);
@@ -146,7 +142,8 @@ class Installer {
   }
 
   void compile(Planned& planned) {
-    if (compiler_ && planned.compiling == Planned::Compiling::no) compiler_->add(planned.distribution);
+    if (compiler_ && planned.compiling == Planned::Compiling::no)
+      compiler_->add(compile_request(planned.distribution, request_.scheme));
     planned.compiling = Planned::Compiling::yes;
   }
 
@@ -162,55 +159,19 @@ class Installer {
     return out;
   }
 
-  std::vector<oci::Layer> make_layers(const std::vector<std::vector<std::size_t>>& arrangement,
+  std::vector<oci::Layer> make_layers(const std::vector<PackageIndices>& arrangement,
                                       const std::vector<PackageFacts>& facts) {
-    std::vector<Group> groups;
-    std::vector<std::size_t> missing;
-    DiskSpace space;
-    for (const auto& packages : arrangement) {
-      Group& group = groups.emplace_back(Group{packages, layer_inputs(packages, facts), {}});
-      if (request_.reuse == PackageInstallation::Reuse::yes)
-        if (const auto record = layer_records_.find(group.inputs.key("layer"));
-            record && record->layers.size() == 1)
-          group.layer = record->layers.front();
-      if (group.layer) continue;
-      missing.push_back(groups.size() - 1);
-      ++space.inodes;
-      for (const std::size_t i : packages) space.bytes += facts[i].weight;
-    }
-    bench_.log(request_.step,
-               concat("Installing ", facts.size(), facts.size() == 1 ? " package in " : " packages in ",
-                      groups.size(), groups.size() == 1 ? " layer, " : " layers, ",
-                      groups.size() - missing.size(), " of them known"));
-    require_room(bench_.store, space, kPurpose, bench_.stop);
-    write(groups, missing);
-
-    std::vector<oci::Layer> out;
-    for (Group& group : groups) {
-      std::vector<std::string> titles;
-      for (const std::size_t i : group.packages) titles.push_back(title(facts[i]));
-      group.layer->blob.annotations[kPackagesAnnotation] = package_list(std::move(titles));
-      group.layer->blob.annotations[kLayerKeyAnnotation] = group.inputs.key("layer").hex();
-      out.push_back(std::move(*group.layer));
-    }
-    return out;
+    std::vector<StepKey> keys;
+    for (const Package& package : packages_) keys.push_back(package.key.value());
+    return make_package_layers(bench_, {request_.step, request_.reuse, arrangement, facts, keys},
+                               [this](const std::vector<PackageIndices>& groups,
+                                      const LayerWritten& written) { write(groups, written); });
   }
 
-  static std::string title(const PackageFacts& package) { return concat(package.name, ' ', package.version); }
-
-  StepInputs layer_inputs(const std::vector<std::size_t>& packages,
-                          const std::vector<PackageFacts>& facts) const {
-    StepInputs out;
-    out.add("compression", bench_.compression.identity());
-    out.add("times", std::to_string(bench_.host.source_date_epoch));
-    for (const std::size_t i : packages) out.add(title(facts[i]), packages_[i].key->hex());
-    return out;
-  }
-
-  void write(std::vector<Group>& groups, std::vector<std::size_t> missing) {
+  void write(const std::vector<PackageIndices>& groups, const LayerWritten& written) {
     std::vector<std::size_t> wanted;
-    for (const std::size_t group : missing)
-      for (const std::size_t i : groups[group].packages) {
+    for (const PackageIndices& group : groups)
+      for (const std::size_t i : group) {
         if (packages_[i].plan)
           compile(*packages_[i].plan);
         else
@@ -220,26 +181,25 @@ class Installer {
     if (compiler_) compiler_->close();
 
     // In the order in which modules are compiled, so that no writer waits for long.
-    std::ranges::sort(missing, {}, [&](std::size_t group) {
+    std::vector<std::size_t> order(groups.size());
+    std::iota(order.begin(), order.end(), 0U);
+    std::ranges::sort(order, {}, [&](std::size_t group) {
       std::size_t last = 0;
-      for (const std::size_t i : groups[group].packages) last = std::max(last, packages_[i].arrival);
+      for (const std::size_t i : groups[group]) last = std::max(last, packages_[i].arrival);
       return last;
     });
     std::vector<PackageGroup> contents;
-    for (const std::size_t group : missing) {
+    for (const std::size_t group : order) {
       PackageGroup& content = contents.emplace_back();
-      for (const std::size_t i : groups[group].packages) content.push_back(&packages_[i].plan->distribution);
+      for (const std::size_t i : groups[group]) content.push_back(&packages_[i].plan->distribution);
     }
     BytecodeSource bytecode;
     if (compiler_)
-      bytecode = [this](const InstalledDistribution& distribution) { return compiler_->get(distribution); };
+      bytecode = [this](const InstalledDistribution& distribution) {
+        return compiler_->get(bytecode_key(distribution, request_.scheme));
+      };
     write_package_layers(bench_, request_.scheme, contents, bytecode,
-                         [&](std::size_t i, const oci::Layer& layer) {
-                           Group& group = groups[missing[i]];
-                           group.layer = layer;
-                           layer_records_.save(group.inputs.key("layer"),
-                                               {request_.step, group.inputs.leaves(), {layer}, {}, 0});
-                         });
+                         [&](std::size_t i, const oci::Layer& layer) { written(order[i], layer); });
     if (compiler_) compiler_->finish();
   }
 
@@ -248,7 +208,6 @@ class Installer {
   WheelCollector& wheels_;
   const PackageInstallation& request_;
   PackageRecords package_records_;
-  StepRecords layer_records_;
   std::vector<Package> packages_;  // as the lock's
   std::size_t arrivals_ = 0;
   std::optional<BytecodeCompiler> compiler_;

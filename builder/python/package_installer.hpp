@@ -2,7 +2,8 @@
 #pragma once
 
 #include "builder/app/requirements.hpp"
-#include "builder/layer_planner.hpp"
+#include "builder/packages/layer_planner.hpp"
+#include "builder/packages/package_layers.hpp"
 #include "builder/python/bytecode.hpp"
 #include "builder/python/collect_wheels.hpp"
 #include "builder/python/install.hpp"
@@ -24,8 +25,7 @@ struct PackageInstallation {
   const std::vector<RequestedPackage>& requested;  // sorted by name
   PycFiles pyc_files = PycFiles::compile;
   LayerLimits limits;
-  // Whether layers that the store has are taken; otherwise all are written again.
-  enum class Reuse { no, yes } reuse = Reuse::yes;
+  Reuse reuse = Reuse::yes;
 };
 
 struct InstalledPackages {

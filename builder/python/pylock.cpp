@@ -2,7 +2,7 @@
 
 #include "base/error.hpp"
 #include "base/text.hpp"
-#include "builder/package_name.hpp"
+#include "builder/packages/package_name.hpp"
 #include "builder/percent.hpp"
 
 #include <algorithm>

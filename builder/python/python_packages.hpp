@@ -27,7 +27,7 @@ struct PythonRequest {
   RequirementsFiles requirements;  // a project's are those of collect_project
   PycFiles pyc_files = PycFiles::compile;
   LayerLimits layer_limits;
-  PackageInstallation::Reuse reuse = PackageInstallation::Reuse::yes;
+  Reuse reuse = Reuse::yes;
   IndexStrategy index_strategy = IndexStrategy::first_index;
   std::string previous_lock;  // whose versions are kept where they fit; may be empty
   Upgrade upgrade;

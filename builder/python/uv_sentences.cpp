@@ -1,7 +1,7 @@
 #include "builder/python/uv_sentences.hpp"
 
 #include "base/text.hpp"
-#include "builder/package_name.hpp"
+#include "builder/packages/package_name.hpp"
 
 #include <algorithm>
 

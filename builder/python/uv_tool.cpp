@@ -4,7 +4,7 @@
 #include "base/process.hpp"
 #include "base/text.hpp"
 #include "builder/python/uv_release.hpp"
-#include "builder/python/zip.hpp"
+#include "builder/packages/zip.hpp"
 
 #include <algorithm>
 

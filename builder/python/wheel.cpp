@@ -3,7 +3,7 @@
 #include "base/error.hpp"
 #include "base/sha256.hpp"
 #include "base/text.hpp"
-#include "builder/package_name.hpp"
+#include "builder/packages/package_name.hpp"
 #include "builder/python/tags.hpp"
 
 #include <algorithm>

@@ -2,7 +2,7 @@
 // projects", "Entry points specification").
 #pragma once
 
-#include "builder/python/zip.hpp"
+#include "builder/packages/zip.hpp"
 
 #include <map>
 #include <string>

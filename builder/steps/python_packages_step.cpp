@@ -107,7 +107,7 @@ class PythonPackagesStep : public Step {
     request.index_strategy = request_.index_strategy;
     request.pyc_files = request_.pyc_files;
     request.layer_limits.layers = request_.package_layers;
-    if (request_.cache == BuildRequest::Cache::ignore) request.reuse = PackageInstallation::Reuse::no;
+    if (request_.cache == BuildRequest::Cache::ignore) request.reuse = Reuse::no;
     request.interpreter = interpreter_;
     request.locked = locked_;
     request.locked_place = request_.locked_place;

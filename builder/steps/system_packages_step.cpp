@@ -50,7 +50,7 @@ class SystemPackagesStep : public Step {
     SystemInstallation out{kSystemPackagesStep};
     const std::size_t left = kTogether - std::min(request.package_layers, kTogether - 1);
     out.limits.layers = std::min({kSystemPackageLayers, request.package_layers, left});
-    if (request.cache == BuildRequest::Cache::ignore) out.reuse = PackageLayers::Reuse::no;
+    if (request.cache == BuildRequest::Cache::ignore) out.reuse = Reuse::no;
     return out;
   }
 

@@ -51,7 +51,7 @@ AppCommandResult run_app_command(const Workbench& bench, const std::vector<oci::
   run.directory = kAppDirectory;
   run.network = bench.network;
   run.changes = Changes::keep;
-  run.secrets = SandboxCommand::Secrets::visible;
+  run.secrets = command.secrets;
   run.on_output = [&](std::string_view line) { bench.log(command.step, std::string(line)); };
   auto result = bench.sandbox.run(run, bench.stop);
   AppCommandResult out{result.exit_code, std::move(result.tail), std::nullopt};

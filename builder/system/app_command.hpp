@@ -18,6 +18,7 @@ struct AppCommand {
   std::vector<std::string> environment;  // complete, as "NAME=value"
   // Whether the profile scripts that /start sources are sourced before.
   enum class Profile { source, skip } profile = Profile::source;
+  SandboxCommand::Secrets secrets = SandboxCommand::Secrets::visible;
 };
 
 struct AppCommandResult {

@@ -22,7 +22,7 @@ inline constexpr std::size_t kSystemPackageLayers = 20;
 struct SystemInstallation {
   std::string step;  // names it in events
   LayerLimits limits = {.layers = kSystemPackageLayers};
-  PackageLayers::Reuse reuse = PackageLayers::Reuse::yes;
+  Reuse reuse = Reuse::yes;
 };
 
 // Installs what `files` of `app` say, in the sandbox over `layers`, and returns the change as layers by

@@ -261,7 +261,7 @@ ChangeSplit split_changes(const fs::path& tree, const std::vector<DpkgPackage>& 
     auto& package = out.packages.emplace_back();
     package.id = packages[p].id;
     package.version = packages[p].version;
-    package.title = concat(packages[p].name, ' ', packages[p].version);
+    package.name = packages[p].name;
     for (const std::size_t i : parts[p].indices()) package.weight += weight_of(entries[i]);
     package.digest = digest_of(parts[p], entries);
     package.paths = parts[p].paths();

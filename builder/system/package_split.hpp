@@ -18,9 +18,9 @@ namespace dash::builder {
 
 struct ChangeSplit {
   struct Package {
-    std::string id;
+    std::string id;    // with its architecture where several can be installed, "libpq5:amd64"
+    std::string name;  // "libpq5"
     std::string version;
-    std::string title;               // "libpq5 15.3-1"
     std::uint64_t weight = 0;        // about how many bytes it takes in a layer, compressed
     std::string digest;              // of all that is in `paths`: path, kind, mode, owner, content
     std::vector<std::string> paths;  // sorted; with the directories that lead to them

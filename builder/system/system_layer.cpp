@@ -1,9 +1,7 @@
 #include "builder/system/system_layer.hpp"
 
 #include "base/text.hpp"
-#include "builder/layer_annotations.hpp"
 #include "builder/sandbox/snapshots.hpp"
-#include "builder/step_record.hpp"
 #include "builder/system/change_filter.hpp"
 #include "builder/system/package_split.hpp"
 #include "oci/layer_writer.hpp"
@@ -62,47 +60,33 @@ oci::Layer change_to_layer(const Workbench& bench, const fs::path& changes) {
 }
 
 std::vector<oci::Layer> change_to_package_layers(const Workbench& bench, const fs::path& changes,
-                                                 const PackageLayers& options) {
+                                                 const SystemChange& options) {
   const LowerTrees lower(bench, options.below);
   const auto split = split_changes(
       changes, read_dpkg_packages(changes, options.diversions),
       [&](const std::string& path) { return lower.has(path); }, bench.pool, bench.stop);
   std::vector<LayerItem> items;
-  for (const auto& package : split.packages) items.push_back({package.id, package.weight});
-
-  StepRecords records(bench.store, kLayerRecords);
-  std::vector<oci::Layer> out;
-  std::size_t known = 0;
-  for (const auto& group : plan_layers(items, options.limits)) {
+  std::vector<PackageFacts> facts;
+  std::vector<StepKey> keys;
+  for (const auto& package : split.packages) {
+    items.push_back({package.id, package.weight});
+    facts.push_back({package.name, package.version, {}, package.weight, {}});
     StepInputs inputs;
-    inputs.add("compression", bench.compression.identity());
-    inputs.add("times", std::to_string(bench.host.source_date_epoch));
-    std::vector<std::string> titles;
-    std::unordered_set<std::string_view> paths;
-    for (const std::size_t i : group) {
-      const auto& package = split.packages[i];
-      titles.push_back(package.title);
-      inputs.add(concat(package.id, ' ', package.version), package.digest);
-      paths.insert(package.paths.begin(), package.paths.end());
-    }
-    const auto key = inputs.key("system layer");
-    const auto record =
-        options.reuse == PackageLayers::Reuse::yes ? records.find(key) : std::optional<StepRecord>();
-    if (record && record->layers.size() == 1) {
-      out.push_back(record->layers.front());
-      ++known;
-    } else {
-      out.push_back(write_layer(bench, changes, paths));
-      records.save(key, {options.step, inputs.leaves(), {out.back()}, {}, 0});
-    }
-    out.back().blob.annotations[kPackagesAnnotation] = package_list(std::move(titles));
-    out.back().blob.annotations[kLayerKeyAnnotation] = key.hex();
+    inputs.add(concat(package.id, ' ', package.version), package.digest);
+    keys.push_back(inputs.key("system package"));
   }
+  const auto groups = plan_layers(items, options.limits);
+  auto out = make_package_layers(
+      bench, {options.step, options.reuse, groups, facts, keys},
+      [&](const std::vector<PackageIndices>& missing, const LayerWritten& written) {
+        for (std::size_t i = 0; i < missing.size(); ++i) {
+          std::unordered_set<std::string_view> paths;
+          for (const std::size_t package : missing[i])
+            paths.insert(split.packages[package].paths.begin(), split.packages[package].paths.end());
+          written(i, write_layer(bench, changes, paths));
+        }
+      });
   out.push_back(write_layer(bench, changes, {split.rest.begin(), split.rest.end()}));
-  if (!items.empty())
-    bench.log(options.step,
-              concat(items.size(), items.size() == 1 ? " package in " : " packages in ", out.size() - 1,
-                     out.size() == 2 ? " layer, " : " layers, ", known, " of them known"));
   return out;
 }
 

@@ -135,14 +135,14 @@ TEST_CASE("system packages become layers that are the same in every store") {
 
 TEST_CASE("one system package more leaves the layers of the others as they are") {
   OnBase build;
-  const auto install = [&](const std::vector<std::string>& names, PackageLayers::Reuse reuse) {
+  const auto install = [&](const std::vector<std::string>& names, Reuse reuse) {
     SystemInstallation installation{"apt"};
     installation.reuse = reuse;
     return install_system_packages(build.bench, build.base, build.app, packages(names), installation);
   };
-  const auto before = install({"libpq-dev", "python3-yaml"}, PackageLayers::Reuse::yes);
-  const auto after = install({"libpq-dev", "python3-yaml", "zip"}, PackageLayers::Reuse::yes);
-  CHECK(install({"libpq-dev", "python3-yaml", "zip"}, PackageLayers::Reuse::no) == after);
+  const auto before = install({"libpq-dev", "python3-yaml"}, Reuse::yes);
+  const auto after = install({"libpq-dev", "python3-yaml", "zip"}, Reuse::yes);
+  CHECK(install({"libpq-dev", "python3-yaml", "zip"}, Reuse::no) == after);
 
   std::uint64_t sent = 0, all = 0;
   for (const auto& layer : after) {

@@ -1,19 +1,22 @@
 // Native installation of given wheels, without a resolver; pip is the judge.
 #include "base/error.hpp"
 #include "base/text.hpp"
-#include "builder/python/arrange_packages.hpp"
+#include "builder/packages/arrange_packages.hpp"
+#include "builder/python/compile_wheel.hpp"
 #include "builder/python/direct_url.hpp"
 #include "builder/python/environment_layer.hpp"
+#include "builder/python/install_order.hpp"
 #include "builder/python/probe.hpp"
+#include "builder/python/wheel_facts.hpp"
 #include "oci/extract.hpp"
 #include "tests/support/host_usr_sandbox.hpp"
 #include "tests/support/installed_tree.hpp"
 #include "tests/support/no_fetcher.hpp"
+#include "tests/support/published_wheels.hpp"
 #include "tests/support/recorded_events.hpp"
 
 #include <chrono>
 #include <cstdio>
-#include <cstdlib>
 #include <memory>
 #include <optional>
 
@@ -36,31 +39,7 @@ std::vector<fs::path> wheels_in(const fs::path& directory) {
   return out;
 }
 
-// Where the wheels of tests/integration/wheels.txt are: downloaded once, by the host's pip with the host's
-// settings, as the program does it.
-fs::path published_wheels() {
-  const std::string list = concat(DASH_TESTS, "/integration/wheels.txt");
-  const char* scratch = std::getenv("DASH_E2E_DIR");
-  const fs::path directory = fs::path(scratch != nullptr ? scratch : "/var/tmp/dash-e2e") /
-                             concat("wheels-", to_hex(sha256(read_file(list))).substr(0, 12));
-  if (fs::exists(directory / "complete")) return directory;
-  make_directories(directory);
-  ProcessOptions pip;
-  pip.argv = {"python3",       "-m",
-              "pip",           "download",
-              "--quiet",       "--disable-pip-version-check",
-              "--no-deps",     "--only-binary=:all:",
-              "--dest",        directory.string(),
-              "--requirement", list};
-  pip.environment = dash::testing::tool_environment();
-  for (const auto* name :
-       {"PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_TRUSTED_HOST", "PIP_FIND_LINKS", "PIP_CERT",
-        "http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"})
-    if (const char* value = std::getenv(name)) pip.environment.push_back(concat(name, '=', value));
-  run_checked(std::move(pip), {});
-  write_file_atomic(directory / "complete", "");
-  return directory;
-}
+using dash::testing::published_wheels;
 
 fs::path published_wheel(const std::string& name) {
   for (const fs::path& wheel : wheels_in(published_wheels()))
@@ -107,10 +86,12 @@ struct Installer {
     std::vector<PackageFacts> facts;
     for (const InstalledDistribution& distribution : planned)
       facts.push_back(package_facts(distribution, PycFiles::compile));
-    const Arrangement arrangement = arrange_packages(facts, environment_files(scheme), {});
+    const Arrangement arrangement =
+        arrange_packages(facts, install_order(facts), environment_files(scheme), {});
     for (const std::string& warning : arrangement.warnings) bench.warn(kStep, warning);
-    BytecodeCompiler compiler(bench, kStep, {}, scheme);
-    for (const InstalledDistribution& distribution : planned) compiler.add(distribution);
+    BytecodeCompiler compiler(bench, kStep, compiler_settings(bench, {}, scheme));
+    for (const InstalledDistribution& distribution : planned)
+      compiler.add(compile_request(distribution, scheme));
     compiler.close();
     std::vector<PackageGroup> groups;
     for (const auto& packages : arrangement.layers) {
@@ -121,7 +102,9 @@ struct Installer {
     layers[0] = write_environment_layer(bench, scheme);
     write_package_layers(
         bench, scheme, groups,
-        [&](const InstalledDistribution& distribution) { return compiler.get(distribution); },
+        [&](const InstalledDistribution& distribution) {
+          return compiler.get(bytecode_key(distribution, scheme));
+        },
         [&](std::size_t group, const oci::Layer& layer) { layers[group + 1] = layer; });
     compiler.finish();
     std::printf("%zu layers\n", layers.size());

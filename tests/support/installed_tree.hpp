@@ -50,12 +50,13 @@ inline InstalledTree read_installed_tree(const fs::path& root, const std::vector
 }
 
 // Checks that both have the same paths with the same modes and contents.
-inline void check_same_installation(const InstalledTree& found, const InstalledTree& expected) {
+inline void check_same_installation(const InstalledTree& found, const InstalledTree& expected,
+                                    const std::string& judge = "pip") {
   for (const auto& [path, node] : expected) {
     INFO(path);
     const auto there = found.find(path);
     if (there == found.end()) {
-      FAIL_CHECK("only pip installs it");
+      FAIL_CHECK(concat("only ", judge, " installs it"));
     } else if (!(there->second == node)) {
       CHECK(there->second.mode == node.mode);
       CHECK(there->second.content == node.content);
@@ -63,7 +64,7 @@ inline void check_same_installation(const InstalledTree& found, const InstalledT
   }
   for (const auto& [path, node] : found) {
     INFO(path);
-    if (!expected.contains(path)) FAIL_CHECK("pip does not install it");
+    if (!expected.contains(path)) FAIL_CHECK(concat(judge, " does not install it"));
   }
   SUCCEED();
 }

@@ -1,7 +1,8 @@
-#include "builder/python/arrange_packages.hpp"
+#include "builder/packages/arrange_packages.hpp"
 
 #include "base/error.hpp"
 #include "base/text.hpp"
+#include "builder/python/install_order.hpp"
 
 #include <catch2/catch.hpp>
 
@@ -17,6 +18,10 @@ constexpr auto kBytecode = PackageFacts::File::Kind::bytecode;
 PackageFacts package(const std::string& name, std::vector<PackageFacts::File> files,
                      std::vector<std::string> dependencies = {}) {
   return {name, "1", std::move(dependencies), kMiB, std::move(files)};
+}
+
+Arrangement arrange(const std::vector<PackageFacts>& packages, const std::vector<std::string>& environment) {
+  return arrange_packages(packages, install_order(packages), environment, {});
 }
 
 // "b a; c" for two layers.
@@ -67,7 +72,7 @@ TEST_CASE("arrangement: different files of one path bring packages together, in 
       // A file twice in one package is no clash.
       {{package("a", {{"x", "1"}, {"x", "2"}})}, "a", {}},
   }));
-  const auto found = arrange_packages(packages, {"env/python"}, {});
+  const auto found = arrange(packages, {"env/python"});
   CHECK(layers_of(found, packages) == layers);
   CHECK(found.warnings == warnings);
 }
@@ -75,10 +80,10 @@ TEST_CASE("arrangement: different files of one path bring packages together, in 
 TEST_CASE("arrangement: a file where another package needs a directory") {
   const std::vector<PackageFacts> packages = {package("one", {{"site/x", "1"}}),
                                               package("two", {{"site/x/y.py", "2"}})};
-  CHECK_THROWS_WITH(arrange_packages(packages, {}, {}),
+  CHECK_THROWS_WITH(arrange(packages, {}),
                     "one 1 installs a file where another package needs a directory: /site/x");
-  CHECK_THROWS_WITH(arrange_packages({package("one", {{"env", "1"}})}, {"env/bin/python"}, {}),
+  CHECK_THROWS_WITH(arrange({package("one", {{"env", "1"}})}, {"env/bin/python"}),
                     "one 1 installs a file where another package needs a directory: /env");
-  CHECK_THROWS_WITH(arrange_packages({package("one", {{"env/lib64/x", "1"}})}, {"env/lib64"}, {}),
+  CHECK_THROWS_WITH(arrange({package("one", {{"env/lib64/x", "1"}})}, {"env/lib64"}),
                     "the environment installs a file where another package needs a directory: /env/lib64");
 }

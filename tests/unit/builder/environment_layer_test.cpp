@@ -1,7 +1,9 @@
 #include "builder/python/environment_layer.hpp"
 
+
 #include "base/error.hpp"
 #include "base/text.hpp"
+#include "builder/python/compile_wheel.hpp"
 #include "oci/extract.hpp"
 #include "tests/support/fake_sandbox.hpp"
 #include "tests/support/host_settings.hpp"
@@ -58,11 +60,11 @@ struct Fixture {
   }
 
   std::vector<Bytecode> compile(const std::vector<InstalledDistribution>& distributions) {
-    BytecodeCompiler compiler(bench, "s", {}, scheme);
-    for (const auto& distribution : distributions) compiler.add(distribution);
+    BytecodeCompiler compiler(bench, "s", compiler_settings(bench, {}, scheme));
+    for (const auto& distribution : distributions) compiler.add(compile_request(distribution, scheme));
     compiler.close();
     std::vector<Bytecode> out;
-    for (const auto& distribution : distributions) out.push_back(compiler.get(distribution));
+    for (const auto& distribution : distributions) out.push_back(compiler.get(bytecode_key(distribution, scheme)));
     compiler.finish();
     return out;
   }

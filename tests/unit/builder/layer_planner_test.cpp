@@ -1,4 +1,4 @@
-#include "builder/layer_planner.hpp"
+#include "builder/packages/layer_planner.hpp"
 
 #include "base/error.hpp"
 #include "base/text.hpp"

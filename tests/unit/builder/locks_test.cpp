@@ -2,10 +2,10 @@
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "builder/find_lock.hpp"
+#include "builder/packages/zip.hpp"
 #include "builder/python/lock_secrets.hpp"
 #include "builder/python/pylock.hpp"
 #include "builder/python/stand_in_wheel.hpp"
-#include "builder/python/zip.hpp"
 #include "builder/step_record.hpp"
 #include "tests/support/error_of.hpp"
 

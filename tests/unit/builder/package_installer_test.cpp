@@ -7,6 +7,7 @@
 #include "oci/extract.hpp"
 #include "tests/support/fake_sandbox.hpp"
 #include "tests/support/host_settings.hpp"
+#include "tests/support/memory_fetcher.hpp"
 #include "tests/support/recorded_events.hpp"
 #include "tests/support/tools.hpp"
 #include "tests/support/zip_fixture.hpp"
@@ -25,21 +26,6 @@ namespace {
 
 using Versions = std::map<std::string, std::string>;  // by name of the package
 
-// "Downloads" from memory and counts.
-class CountingFetcher : public PackageFetcher {
- public:
-  std::map<std::string, std::string> files;  // by URL
-  std::vector<std::string> fetched;
-
-  void fetch(const std::vector<FetchRequest>& requests, const Progress&, std::stop_token) override {
-    for (const auto& request : requests) {
-      fetched.push_back(request.shown);
-      write_file_atomic(request.destination, files.at(request.url));
-      request.completed();
-    }
-  }
-};
-
 std::string random_text(const std::string& seed, std::size_t size) {
   std::mt19937 random(std::hash<std::string>{}(seed));
   std::string out(size, ' ');
@@ -48,7 +34,7 @@ std::string random_text(const std::string& seed, std::size_t size) {
 }
 
 struct Index {
-  CountingFetcher fetcher;
+  dash::testing::MemoryFetcher fetcher;
   std::size_t size = 40'000;  // of a package's module
 
   // A lock of these packages; their wheels can be fetched.
@@ -89,7 +75,7 @@ struct Machine {
   }
 
   InstalledPackages install(const Versions& versions,
-                            PackageInstallation::Reuse reuse = PackageInstallation::Reuse::yes) {
+                            Reuse reuse = Reuse::yes) {
     index_.fetcher.fetched.clear();
     const Lock lock = index_.lock(versions);
     WheelCollector wheels(bench, lock, context);
@@ -171,7 +157,7 @@ TEST_CASE("installer: one changed package is fetched and sent, no other") {
   // Another store, and the same one without its records, come to the same layers.
   Machine other(index);
   CHECK(other.install(versions).layers == third.layers);
-  CHECK(machine.install(versions, PackageInstallation::Reuse::no).layers == third.layers);
+  CHECK(machine.install(versions, Reuse::no).layers == third.layers);
 }
 
 TEST_CASE("installer: after random changes the layers are those of an empty store") {

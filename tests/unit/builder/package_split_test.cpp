@@ -83,8 +83,7 @@ struct Machine {
     oci::add_tree(writer, root, {});
     return writer.finish();
   }
-  std::vector<oci::Layer> split(const std::vector<oci::Layer>& below,
-                                PackageLayers::Reuse reuse = PackageLayers::Reuse::yes) {
+  std::vector<oci::Layer> split(const std::vector<oci::Layer>& below, Reuse reuse = Reuse::yes) {
     return change_to_package_layers(bench, upper, {"apt", below, diversions, limits, reuse});
   }
   fs::path unpack(const std::vector<oci::Layer>& layers, const std::string& name) {
@@ -249,7 +248,7 @@ TEST_CASE("what a package brings is a layer that other packages do not change") 
   SECTION("a layer that is recorded is not written again, unless it is to be") {
     CHECK(two.split(below) == both);
     CHECK(contains(two.events.log(), "2 packages in 2 layers, 2 of them known"));
-    CHECK(two.split(below, PackageLayers::Reuse::no) == both);
+    CHECK(two.split(below, Reuse::no) == both);
   }
   SECTION("a record serves only what is equal") {
     const auto file = two.upper / "usr/share/heavy/data";
@@ -273,7 +272,7 @@ TEST_CASE("what a package brings is a layer that other packages do not change") 
     }
     const auto changed = two.split(below);
     CHECK(std::ranges::count(changed, alone[0]) == 0);
-    CHECK(changed == two.split(below, PackageLayers::Reuse::no));
+    CHECK(changed == two.split(below, Reuse::no));
   }
   SECTION("all in one") {
     two.limits.layers = 1;

@@ -1,7 +1,7 @@
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "base/text.hpp"
-#include "builder/package_name.hpp"
+#include "builder/packages/package_name.hpp"
 #include "builder/python/collect_wheels.hpp"
 #include "builder/python/tags.hpp"
 

@@ -1,6 +1,7 @@
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "builder/python/install_order.hpp"
+#include "builder/python/wheel_facts.hpp"
 #include "tests/support/tools.hpp"
 #include "tests/support/zip_fixture.hpp"
 
@@ -280,6 +281,6 @@ TEST_CASE("install: order is pip's") {
   add("y", {"z"});  // a circle
   add("z", {"y (>1)"});
   std::vector<std::string> names;
-  for (const std::size_t i : install_order(all)) names.push_back(all[i].name);
+  for (const std::size_t i : install_order(all).packages) names.push_back(all[i].name);
   CHECK(names == std::vector<std::string>{"x", "b.1", "a", "c", "z", "y"});
 }

@@ -1,4 +1,4 @@
-#include "builder/python/zip.hpp"
+#include "builder/packages/zip.hpp"
 
 #include "base/error.hpp"
 #include "base/text.hpp"
@@ -94,7 +94,7 @@ TEST_CASE("zip: hostile archives are refused") {
   CHECK(open_error(with({.path = "a", .flags = 1})) == "entry a is encrypted");
   CHECK(open_error(with({.path = "a", .flags = 1U << 13U})) == "entry a is encrypted");
   CHECK(open_error(with({.path = "a", .method = 14})) ==
-        "entry a uses compression method 14; only stored and deflated entries are allowed in wheels");
+        "entry a uses compression method 14; only stored and deflated entries can be read");
   CHECK(open_error(with({.path = "a", .content = "x", .crc_change = 1})) == "the checksum of a is wrong");
   CHECK(open_error(with({.path = "a", .content = "x", .size_change = 1})) == "the sizes of a cannot be true");
   CHECK(open_error(with({.path = "a", .content = "x", .method = 8, .size_change = 5000})) ==

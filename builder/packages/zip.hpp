@@ -1,4 +1,4 @@
-// Random access to zip archives (PKWARE APPNOTE 6.3), as far as wheels need it, on hostile input.
+// Random access to zip archives (PKWARE APPNOTE 6.3), as far as packages need it, on hostile input.
 #pragma once
 
 #include "base/file.hpp"
@@ -26,13 +26,19 @@ struct ZipEntry {
   bool is_executable() const;
 };
 
+// Limits on archives: more is Error(corrupt).
+inline constexpr std::uint64_t kMaxZipEntries = 1'000'000;
+inline constexpr std::uint64_t kMaxZipEntrySize = std::uint64_t{2} << 30;
+inline constexpr std::uint64_t kMaxZipTotalSize = std::uint64_t{64} << 30;
+
 // An archive mapped into memory. Opening reads and checks the central directory only. Entries that are
 // encrypted, use another method, have an unsafe, duplicate or non-UTF-8 name, or lie outside of the file make
 // the whole archive an Error(corrupt) that names it. Thread-safe after construction. The file must not change
 // meanwhile.
 class ZipReader {
  public:
-  explicit ZipReader(const fs::path& path);
+  // No entry may be larger than `largest_entry`.
+  explicit ZipReader(const fs::path& path, std::uint64_t largest_entry = kMaxZipEntrySize);
   ~ZipReader();
   ZipReader(ZipReader&&) noexcept;
   ZipReader& operator=(ZipReader&&) noexcept;
@@ -43,6 +49,8 @@ class ZipReader {
 
   // The entry's content, inflated and checked against its CRC-32. Error(corrupt) names archive and entry.
   std::string read(const ZipEntry& entry) const;
+  // The bytes of an entry that is stored, in the mapped file, checked against its CRC-32.
+  Bytes stored(const ZipEntry& entry) const;
   // Where the entry's (compressed) data starts in the file.
   std::uint64_t data_offset(const ZipEntry& entry) const;
   const fs::path& path() const { return path_; }
@@ -55,7 +63,7 @@ class ZipReader {
     std::uint64_t size = 0;
     std::uint64_t offset = 0;
   };
-  void read_directory();
+  void read_directory(std::uint64_t largest_entry);
   Directory find_directory() const;
   std::size_t read_entry(Bytes record);
   void check_places(std::uint64_t data_end) const;
@@ -68,10 +76,5 @@ class ZipReader {
   std::vector<ZipEntry> entries_;
   std::unordered_map<std::string_view, std::size_t> index_;
 };
-
-// Limits on archives: more is Error(corrupt).
-inline constexpr std::uint64_t kMaxZipEntries = 1'000'000;
-inline constexpr std::uint64_t kMaxZipEntrySize = std::uint64_t{2} << 30;
-inline constexpr std::uint64_t kMaxZipTotalSize = std::uint64_t{64} << 30;
 
 }  // namespace dash::builder

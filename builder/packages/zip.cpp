@@ -1,4 +1,4 @@
-#include "builder/python/zip.hpp"
+#include "builder/packages/zip.hpp"
 
 #include "base/error.hpp"
 #include "base/text.hpp"
@@ -85,7 +85,8 @@ bool ZipEntry::is_executable() const {
   return S_ISREG(mode) && (mode & 0111U) != 0;
 }
 
-ZipReader::ZipReader(const fs::path& path) : path_(path), name_(path.filename().string()) {
+ZipReader::ZipReader(const fs::path& path, std::uint64_t largest_entry)
+    : path_(path), name_(path.filename().string()) {
   const UniqueFd fd = open_file(path, O_RDONLY);
   struct stat status {};
   if (::fstat(fd.get(), &status) != 0) throw system_error(concat("reading ", path.string()), errno);
@@ -95,7 +96,7 @@ ZipReader::ZipReader(const fs::path& path) : path_(path), name_(path.filename().
   if (map == MAP_FAILED) throw system_error(concat("mapping ", path.string()), errno);
   map_ = static_cast<const std::byte*>(map);
   try {
-    read_directory();
+    read_directory(largest_entry);
   } catch (...) {
     ::munmap(map, size_);
     throw;
@@ -129,7 +130,7 @@ void ZipReader::fail(const std::string& what) const {
       .with_hint("Remove the file, so that it is downloaded or built again.");
 }
 
-void ZipReader::read_directory() {
+void ZipReader::read_directory(std::uint64_t largest_entry) {
   const Directory directory = find_directory();
   const Bytes records = Bytes(map_, size_).subspan(directory.offset, directory.size);
   std::uint64_t total = 0;
@@ -138,7 +139,7 @@ void ZipReader::read_directory() {
   for (std::uint64_t i = 0; i < directory.entries; ++i) {
     at += read_entry(records.subspan(at));
     const ZipEntry& entry = entries_.back();
-    if (entry.size > kMaxZipEntrySize || (total += entry.size) > kMaxZipTotalSize)
+    if (entry.size > largest_entry || (total += entry.size) > kMaxZipTotalSize)
       fail(concat("entry ", entry.path, " makes it larger than allowed"));
   }
   if (at != records.size()) fail("the central directory is damaged");
@@ -196,7 +197,7 @@ std::size_t ZipReader::read_entry(Bytes record) {
   const unsigned method = u16(record, 10);
   if (method != 0 && method != 8)
     fail(concat("entry ", entry.path, " uses compression method ", method,
-                "; only stored and deflated entries are allowed in wheels"));
+                "; only stored and deflated entries can be read"));
   entry.method = static_cast<ZipEntry::Method>(method);
   entry.crc = u32(record, 16);
   entry.compressed_size = u32(record, 20);
@@ -245,6 +246,14 @@ std::uint64_t ZipReader::data_offset(const ZipEntry& entry) const {
 
 Bytes ZipReader::data(const ZipEntry& entry) const {
   return Bytes(map_, size_).subspan(data_offset(entry), entry.compressed_size);
+}
+
+Bytes ZipReader::stored(const ZipEntry& entry) const {
+  const Bytes out = data(entry);
+  if (entry.method != ZipEntry::Method::stored) fail(concat("entry ", entry.path, " is compressed"));
+  if (libdeflate_crc32(0, out.data(), out.size()) != entry.crc)
+    fail(concat("the checksum of ", entry.path, " is wrong"));
+  return out;
 }
 
 std::string ZipReader::read(const ZipEntry& entry) const {

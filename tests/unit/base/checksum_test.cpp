@@ -1,4 +1,4 @@
-#include "base/sha2.hpp"
+#include "base/checksum.hpp"
 
 #include <catch2/catch.hpp>
 
@@ -7,7 +7,7 @@ using namespace dash;
 TEST_CASE("the SHA-2 family, by FIPS 180-4's example") {
   const auto hex = [](const char* algorithm) {
     MemorySource source(as_bytes("abc"));
-    return sha2_hex(algorithm, source);
+    return checksum_hex(algorithm, source);
   };
   CHECK(hex("sha256") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
   CHECK(hex("sha384") ==

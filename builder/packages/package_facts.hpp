@@ -2,8 +2,6 @@
 // that a package whose layer exists needs neither be downloaded nor opened.
 #pragma once
 
-#include "builder/python/bytecode.hpp"
-#include "builder/python/install.hpp"
 #include "builder/step_inputs.hpp"
 #include "builder/store.hpp"
 
@@ -24,13 +22,10 @@ struct PackageFacts {
 
   std::string name;
   std::string version;
-  std::vector<std::string> dependencies;  // Wheel::dependencies
+  std::vector<std::string> dependencies;  // names
   std::uint64_t weight = 0;               // about its bytes in a layer, compressed
-  std::vector<File> files;                // with RECORD and .pyc files
+  std::vector<File> files;                // all that is installed, with .pyc files
 };
-
-// A function of wheel, scheme and options alone.
-PackageFacts package_facts(const InstalledDistribution& distribution, PycFiles pyc_files);
 
 // A record's file, and what it says; nothing when it is damaged or outdated.
 std::string to_json(const PackageFacts& facts);

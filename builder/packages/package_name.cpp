@@ -1,4 +1,4 @@
-#include "builder/package_name.hpp"
+#include "builder/packages/package_name.hpp"
 
 #include "base/text.hpp"
 

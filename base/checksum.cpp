@@ -1,4 +1,4 @@
-#include "base/sha2.hpp"
+#include "base/checksum.hpp"
 
 #include "base/error.hpp"
 #include "base/sha256.hpp"
@@ -14,6 +14,7 @@ namespace dash {
 namespace {
 
 const EVP_MD* method(std::string_view algorithm) {
+  if (algorithm == "md5") return EVP_md5();
   if (algorithm == "sha256") return EVP_sha256();
   if (algorithm == "sha384") return EVP_sha384();
   if (algorithm == "sha512") return EVP_sha512();
@@ -22,7 +23,7 @@ const EVP_MD* method(std::string_view algorithm) {
 
 }  // namespace
 
-std::string sha2_hex(std::string_view algorithm, Source& source) {
+std::string checksum_hex(std::string_view algorithm, Source& source) {
   const auto fail = [] { return Error(ErrorCode::internal, "OpenSSL cannot compute a hash"); };
   const std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context(EVP_MD_CTX_new(), EVP_MD_CTX_free);
   if (!context || EVP_DigestInit_ex(context.get(), method(algorithm), nullptr) != 1) throw fail();

@@ -1,9 +1,7 @@
-#include "builder/python/arrange_packages.hpp"
+#include "builder/packages/arrange_packages.hpp"
 
 #include "base/error.hpp"
 #include "base/text.hpp"
-#include "builder/package_name.hpp"
-#include "builder/python/install_order.hpp"
 
 #include <algorithm>
 #include <optional>
@@ -104,15 +102,14 @@ class Clashes {
 
 }  // namespace
 
-Arrangement arrange_packages(const std::vector<PackageFacts>& packages,
+Arrangement arrange_packages(const std::vector<PackageFacts>& packages, const InstallOrder& order,
                              const std::vector<std::string>& environment, const LayerLimits& limits) {
-  const std::vector<std::size_t> order = install_order(packages);
   Clashes clashes(environment);
   std::vector<LayerItem> items;
-  for (std::size_t position = 0; position < order.size(); ++position) {
-    const PackageFacts& package = packages[order[position]];
+  for (std::size_t position = 0; position < order.packages.size(); ++position) {
+    const PackageFacts& package = packages[order.packages[position]];
     clashes.add(package, position);
-    items.push_back({normal_package_name(package.name), package.weight});
+    items.push_back({order.names[position], package.weight});
   }
   clashes.check_directories();
   for (const auto& positions : clashes.together())
@@ -122,7 +119,7 @@ Arrangement arrange_packages(const std::vector<PackageFacts>& packages,
   out.warnings = clashes.take_warnings();
   out.layers = plan_layers(items, limits);
   for (auto& layer : out.layers)
-    for (std::size_t& position : layer) position = order[position];
+    for (std::size_t& position : layer) position = order.packages[position];
   return out;
 }
 
