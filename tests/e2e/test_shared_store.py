@@ -10,7 +10,7 @@ import time
 import unittest
 
 from package_index import PackageIndex, wheel
-from support import PROGRAM, SHARED_STORE, Case, decisions
+from support import PROGRAM, SHARED_STORE, Case, decisions, pinned_uv
 
 KILLS = int(os.environ.get("DASH_E2E_SHARED_KILLS", "100"))
 AT_ONCE = 3
@@ -39,12 +39,15 @@ class SharedStoreTest(Case):
         self.index = self.enter(PackageIndex(*[
             wheel("tiny", f"1.{i}", files={"tiny_data.txt": self.random.randbytes(40_000).hex()}) for i in range(20)
         ], wheel("pip", "1.0")))
-        self.env = {"PIP_INDEX_URL": self.index.url, "PIP_EXTRA_INDEX_URL": "", "PIP_FIND_LINKS": "", "UV_DEFAULT_INDEX": ""}
-        # The base image and uv of the shared store, and nothing else.
+        self.env = {"PIP_INDEX_URL": self.index.url, "PIP_EXTRA_INDEX_URL": "", "PIP_FIND_LINKS": "", "UV_DEFAULT_INDEX": "",
+                    "DASH_BUILD_UV": pinned_uv()}
+        # The base image of the shared store, and nothing else.
         self.build(self.app(0, 0))
         self.store = self.scratch / "store"
         blobs = self.store / "layout/blobs/sha256"
         blobs.mkdir(parents=True)
+        (self.store / "layout/oci-layout").write_text('{"imageLayoutVersion": "1.0.0"}')
+        (self.store / "layout/index.json").write_text('{"schemaVersion": 2, "manifests": []}')
         (self.store / "records/steps").mkdir(parents=True)
         for file in (SHARED_STORE / "records/steps").iterdir():
             record = json.loads(file.read_text())
@@ -54,7 +57,6 @@ class SharedStoreTest(Case):
             for layer in record["layers"]:
                 name = layer["digest"].removeprefix("sha256:")
                 shutil.copy(SHARED_STORE / "layout/blobs/sha256" / name, blobs)
-        shutil.copytree(SHARED_STORE / "tools", self.store / "tools")
 
     def build(self, app, *words, **options):
         return super().build(app, *words, env=self.env, **options)
