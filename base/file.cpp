@@ -1,6 +1,7 @@
 #include "base/file.hpp"
 
 #include "base/error.hpp"
+#include "base/locked_file.hpp"
 #include "base/text.hpp"
 
 #include <algorithm>
@@ -9,7 +10,6 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -235,18 +235,12 @@ TempDirectory::~TempDirectory() {
 }
 
 FileLock FileLock::acquire(const fs::path& path, Kind kind) {
-  auto fd = open_file(path, O_RDWR | O_CREAT, 0644);
-  while (::flock(fd.get(), kind == Kind::shared ? LOCK_SH : LOCK_EX) != 0)
-    if (errno != EINTR) throw system_error(concat("cannot lock ", path.string()), errno);
-  return FileLock(std::move(fd));
+  return FileLock(open_locked(path, kind));
 }
 
 std::optional<FileLock> FileLock::try_acquire(const fs::path& path, Kind kind) {
-  auto fd = open_file(path, O_RDWR | O_CREAT, 0644);
-  while (::flock(fd.get(), (kind == Kind::shared ? LOCK_SH : LOCK_EX) | LOCK_NB) != 0) {
-    if (errno == EWOULDBLOCK) return std::nullopt;
-    if (errno != EINTR) throw system_error(concat("cannot lock ", path.string()), errno);
-  }
+  auto fd = try_open_locked(path, kind);
+  if (!fd) return std::nullopt;
   return FileLock(std::move(fd));
 }
 

@@ -120,8 +120,8 @@ class TempDirectory {
   fs::path path_;
 };
 
-// An advisory lock (flock) on a file that is made when absent and never removed. Released on destruction
-// and by the kernel when the process dies.
+// An advisory lock (flock) on a file that is made when absent; who holds it may remove or rename the file
+// (locked_file.hpp). Released on destruction and by the kernel when the process dies.
 class FileLock {
  public:
   enum class Kind { shared, exclusive };

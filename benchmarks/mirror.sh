@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# A set of 20 images (2 GiB, layers shared as images on few bases share them) from one registry on loopback to another, and
-# again with nothing to do: `mirror sync` beside regsync, skopeo, crane and oras.
+# A set of 20 images (2 GiB, layers shared as images on few bases share them) from one registry on loopback to another, again
+# with nothing to do, and with one image changed: `mirror sync` beside regsync, skopeo, crane and oras. Then the set into one
+# file and out of it into an empty registry, beside what skopeo and oras write into a directory.
 #   benchmarks/mirror.sh [RUNS]
 # Peers are found as in registry.sh; regsync is built by peers.sh. "MB" is what the destination got.
 set -euo pipefail
@@ -46,3 +47,39 @@ all "$empty"
 measure "mirror of $(echo "$names" | wc -w) images, destination empty"
 all true
 measure "the same with nothing to do"
+
+# What the destination has, aside: blobs never change, so links do for them.
+v2=docker/registry/v2
+mkdir -p "$lab/second/full/$v2"
+cp -al "$lab/second/data/$v2/blobs" "$lab/second/full/$v2/"
+cp -a "$lab/second/data/$v2/repositories" "$lab/second/full/$v2/"
+full="$empty; mkdir -p '$lab/second/data/$v2'; cp -al '$lab/second/full/$v2/blobs' '$lab/second/data/$v2/'; cp -a '$lab/second/full/$v2/repositories' '$lab/second/data/$v2/'"
+python3 "$root/benchmarks/registry_images.py" changed "$lab/changed"
+"$program" copy --progress quiet "oci:$lab/changed/01" "docker://$first/set/01:1" >/dev/null
+all "$full"
+measure "the same with one image changed (70 MiB)"
+
+bundle="--certs-dir '$lab/certs.d' --progress quiet"
+out=$lab/out
+fresh="$clean; mkdir '$out'; rm -rf '$DASH_BUILD_HOME' /var/lib/containers/cache/blob-info-cache-v1.*"
+row dash-build "$fresh" "'$program' mirror export '$out/set.tar' --from '$lab/mirror.toml' $bundle" "$out"
+have skopeo && row "skopeo sync to dir" "$fresh" \
+  "skopeo --insecure-policy sync --all --preserve-digests --scoped=false --src yaml --dest dir '$lab/skopeo.yml' '$out'" "$out"
+have oras && row "oras cp to a layout" "$fresh" "$(each "oras cp --no-tty --from-plain-http --to-oci-layout $first/set/\$i:1 $out:\$i")" "$out"
+measure "export of the set"
+carried=$lab/carried
+rm -rf "$carried"
+mkdir -p "$carried/dirs" "$carried/layout"
+"$program" mirror export "$carried/set.tar" --from "$lab/mirror.toml" --certs-dir "$lab/certs.d" --progress quiet >/dev/null
+row dash-build "$empty; rm -rf '$DASH_BUILD_HOME'" "'$program' mirror import '$carried/set.tar' '$second' $bundle" "$lab/second/data"
+if have skopeo; then
+  skopeo --insecure-policy sync --all --preserve-digests --scoped=false --src yaml --dest dir "$lab/skopeo.yml" "$carried/dirs" >/dev/null 2>&1
+  row "skopeo sync from dir" "$empty; rm -f /var/lib/containers/cache/blob-info-cache-v1.*" \
+    "skopeo --insecure-policy sync --all --preserve-digests --src dir --dest docker --dest-tls-verify=false '$carried/dirs' $second/set" "$lab/second/data"
+fi
+if have oras; then
+  eval "$(each "oras cp --no-tty --from-plain-http --to-oci-layout $first/set/\$i:1 $carried/layout:\$i")" >/dev/null
+  row "oras cp from a layout" "$empty" "$(each "oras cp --no-tty --from-oci-layout --to-plain-http $carried/layout:\$i $second/set/\$i:1")" "$lab/second/data"
+fi
+measure "import of the set into an empty registry"
+rm -rf "$carried"

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Makes the images that registry.sh and mirror.sh move: registry_images.py push|mirror DIRECTORY
+"""Makes the images that registry.sh and mirror.sh move: registry_images.py push|mirror|changed DIRECTORY
 
 push: set/01 … set/06, which share layers of 60 and 25 MiB, as images on one base do, each with 12 MiB of its own; large, with
 one layer of 1 GiB. mirror: 01 … 20 with one layer of 60 MiB for all, one of 150 MiB for each five, and 70 MiB of their own:
-2 GiB in all. Content is noise from a seed, so that every machine has the same. What is there already stays.
+2 GiB in all. changed: 01 of these with another 70 MiB. Content is noise from a seed, so that every machine has the same. What is there already stays.
 """
 import hashlib
 import json
@@ -67,9 +67,10 @@ def make(directory, layers):
 
 def main():
     kind, base = sys.argv[1], pathlib.Path(sys.argv[2])
-    if kind == "mirror":
-        for number in range(1, 21):
-            make(base / f"{number:02}", [(1, 60), (2 + number % 4, 150), (100 + number, 70)])
+    if kind in ("mirror", "changed"):
+        for number in range(1, 21 if kind == "mirror" else 2):
+            own = (100 if kind == "mirror" else 200) + number
+            make(base / f"{number:02}", [(1, 60), (2 + number % 4, 150), (own, 70)])
         return
     for number in range(1, 7):
         make(base / f"set/{number:02}", [(1, 60), (2 + number % 2, 25), (100 + number, 12)])

@@ -2,6 +2,7 @@
 
 #include "base/error.hpp"
 #include "base/text.hpp"
+#include "builder/eviction.hpp"
 #include "builder/layer_annotations.hpp"
 #include "builder/steps/app_image.hpp"
 #include "builder/steps/steps.hpp"
@@ -12,6 +13,9 @@
 namespace dash::builder {
 
 namespace {
+
+// What an image takes besides its layers, at most.
+constexpr std::uint64_t kDocuments = std::uint64_t{64} << 10;
 
 // Decides steps one after the other, each against the state that those before it leave.
 class Decider {
@@ -120,7 +124,7 @@ StepRecord execute(const Workbench& bench, Step& step, const Decider::Decided& d
   const auto start = std::chrono::steady_clock::now();
   bench.events.emit(StepStarted{step.name()});
   auto result = with_context(concat("in step ", step.name()), [&] {
-    require_space(bench.store.home(), step.space_needed(), "it");
+    require_room(bench.store, step.space_needed(), "it", bench.stop);
     return step.run(state);
   });
   const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
@@ -217,11 +221,19 @@ BuildReport run_build(const Workbench& bench, const BuildRequest& request) {
   }
   if (request.destination == BuildRequest::Destination::store)
     bench.store.layers().bring(layers_elsewhere(bench.store, state));
+  if (works) require_room(bench.store, {kDocuments, 4}, "the image's manifest", bench.stop);
   const auto image = store_app_image(bench, request, state, records);
   auto remote = layers_elsewhere(bench.store, state);
   if (remote.empty()) bench.store.layout().tag(request.name.to_string(), image);
   return {image, bench.store.layout().load(image).manifest.config, std::move(reports), std::move(records),
           std::move(remote)};
+}
+
+void keep_quota_after_build(const Workbench& bench) {
+  if (const auto excess = keep_quota(bench.store, {}); excess > 0)
+    bench.warn(
+        "", concat("the store takes ", human_size(excess), " more than its quota of ",
+                   human_size(*bench.store.quota()), ": what is left are images and what other builds use"));
 }
 
 }  // namespace dash::builder

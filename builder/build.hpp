@@ -70,7 +70,8 @@ struct BuildReport {
 };
 
 // What a build would do and why, from the lifecycle files and the records in the store. Runs no command and
-// changes nothing. Errors in the app's files are thrown as a build would.
+// changes nothing but when the layers that it finds were used last. Errors in the app's files are thrown as a
+// build would.
 std::vector<PlannedStep> plan_build(const Workbench& bench, const BuildRequest& request);
 
 // Builds the image and names it in the store; what is not there any more when the call returns (`remote`) is
@@ -78,5 +79,9 @@ std::vector<PlannedStep> plan_build(const Workbench& bench, const BuildRequest& 
 // image. Emits StepPlanned, StepStarted, StepFinished and what comes between. When it throws, the store is
 // valid, the name is as it was, and the results of finished steps are kept.
 BuildReport run_build(const Workbench& bench, const BuildRequest& request);
+
+// Brings the store below its quota again, when the caller has done with the image and given up its lease. What
+// cannot go is a warning.
+void keep_quota_after_build(const Workbench& bench);
 
 }  // namespace dash::builder

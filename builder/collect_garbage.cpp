@@ -1,10 +1,11 @@
 #include "builder/collect_garbage.hpp"
 
-#include "base/error.hpp"
-#include "base/text.hpp"
-#include "builder/step_record.hpp"
+#include "builder/eviction.hpp"
+#include "builder/store_usage.hpp"
 
-#include <set>
+#include <ctime>
+#include <string>
+#include <vector>
 
 #include <boost/filesystem/directory.hpp>
 
@@ -12,58 +13,70 @@ namespace dash::builder {
 
 namespace {
 
-std::uint64_t tree_bytes(const fs::path& directory) {
-  std::uint64_t sum = 0;
-  boost::system::error_code ignored;
-  for (fs::recursive_directory_iterator
-           entry(directory, fs::directory_options::skip_permission_denied, ignored),
-       end;
-       entry != end; entry.increment(ignored))
-    if (fs::is_regular_file(fs::symlink_status(entry->path(), ignored)))
-      sum += fs::file_size(entry->path(), ignored);
-  return sum;
+using Kind = StoreItem::Kind;
+
+// Files and directories that are made beside their destination and renamed into place.
+bool is_temporary(const fs::path& file) {
+  const auto name = file.filename().string();
+  return name.starts_with(".tmp-") || name.starts_with("tmp-");
 }
 
-std::set<std::string> diff_ids_in_use(const oci::ImageLayout& layout) {
-  std::set<std::string> out;
-  for (const auto& entry : layout.index().manifests)
-    for (const auto& id : layout.load(entry).config.diff_ids) out.insert(id.hex());
+std::vector<fs::path> temporaries(const Store& store) {
+  std::vector<fs::path> directories = {store.home(),     store.layout().directory(),
+                                       store.packages(), store.snapshots(),
+                                       store.tools(),    store.records()};
+  for (const auto& parent : {store.packages(), store.records()})
+    for (const auto& file : fs::directory_iterator(parent))
+      if (fs::is_directory(file.symlink_status()) && !is_temporary(file.path()))
+        directories.push_back(file.path());
+  std::vector<fs::path> out;
+  for (const auto& directory : directories)
+    for (const auto& file : fs::directory_iterator(directory))
+      if (is_temporary(file.path()) || file.path().extension() == ".partial") out.push_back(file.path());
   return out;
 }
 
-// Records of layers that went, and what is known of packages that are in no layer any more.
-std::uint64_t remove_package_records(Store& store) {
-  std::set<std::string> used;
-  std::uint64_t removed = StepRecords(store, kLayerRecords).remove_incomplete([&](const StepRecord& record) {
-    for (const auto& leaf : record.leaves) used.insert(leaf.value);
-  });
-  boost::system::error_code absent;
-  for (fs::directory_iterator file(store.records() / "packages", absent), end; file != end; ++file) {
-    if (used.contains(file->path().stem().string())) continue;
-    remove_tree(file->path());
-    ++removed;
+bool is_garbage(const StoreItem& item, oci::FileTime too_old) {
+  switch (item.kind) {
+    case Kind::snapshot:
+      return !item.named;
+    case Kind::toolchain:
+    case Kind::package:
+    case Kind::cache:
+      return item.last_used < too_old;
+    default:
+      return false;
   }
-  return removed;
 }
 
 }  // namespace
 
-std::optional<GarbageStats> collect_garbage(Store& store, std::stop_token stop) {
+std::optional<GarbageStats> collect_garbage(Store& store, const GarbageOptions& options,
+                                            std::stop_token stop) {
+  Evictor evictor(store);
+  if (evictor.oldest_lease()) return std::nullopt;
   const auto blobs = store.layout().collect_garbage({});
   if (!blobs) return std::nullopt;
   GarbageStats out{blobs->blobs, blobs->bytes};
 
-  const auto used = diff_ids_in_use(store.layout());
-  for (const auto& snapshot : fs::directory_iterator(store.snapshots())) {
-    if (stop.stop_requested()) throw Error(ErrorCode::canceled, "garbage collection was stopped");
-    const auto name = snapshot.path().filename().string();
-    if (!sha256_from_hex(name) || used.contains(name)) continue;
-    out.bytes += tree_bytes(snapshot.path());
-    remove_tree(snapshot.path());
-    ++out.removed;
+  std::vector<StoreItem> left;
+  for (const auto& file : temporaries(store)) left.push_back({Kind::work, file});
+  out.removed += evictor.remove(left, [](const StoreItem&) { return true; }).items;
+
+  timespec now{};
+  ::clock_gettime(CLOCK_REALTIME, &now);
+  const auto too_old = oci::FileTime{now.tv_sec - options.older_than.count()} * 1'000'000'000 + now.tv_nsec;
+  auto usage = measure_store(store, stop);
+  const auto removed =
+      evictor.remove(usage.items, [&](const StoreItem& item) { return is_garbage(item, too_old); });
+  out.removed += removed.items + evictor.remove_records();
+  out.bytes += removed.bytes;
+  if (options.keep_bytes) {
+    std::erase_if(usage.items, [&](const StoreItem& item) { return is_garbage(item, too_old); });
+    const auto more = evictor.remove_down_to(*options.keep_bytes, usage);
+    out.removed += more.items;
+    out.bytes += more.bytes;
   }
-  out.removed += StepRecords(store).remove_incomplete();
-  out.removed += remove_package_records(store);
   return out;
 }
 

@@ -5,12 +5,24 @@
 
 namespace dash::builder {
 
-std::optional<KeptLock> find_lock(Store& store, const oci::Reference& name) {
+namespace {
+
+std::optional<std::string> lock_of(const StepRecord& record) {
+  const auto lock = record.facts.find(kLockFact);
+  return lock == record.facts.end() ? std::nullopt : std::optional(lock->second);
+}
+
+}  // namespace
+
+std::optional<std::string> find_lock(Store& store, const oci::Reference& name) {
   const auto record = StepRecords(store).last(name.to_string(), kPythonPackagesStep);
-  if (!record) return std::nullopt;
-  const auto lock = record->facts.find(kLockFact);
-  if (lock == record->facts.end()) return std::nullopt;
-  return KeptLock{lock->second, record->layers};
+  return record ? lock_of(*record) : std::nullopt;
+}
+
+std::optional<std::string> find_lock(const ImageRecords& image) {
+  for (const auto& step : image.steps)
+    if (step.record.step == kPythonPackagesStep) return lock_of(step.record);
+  return std::nullopt;
 }
 
 }  // namespace dash::builder

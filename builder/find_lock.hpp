@@ -1,23 +1,20 @@
-// The lock of an earlier build.
+// The locks (pylock.toml) of earlier builds.
 #pragma once
 
+#include "builder/image_records.hpp"
 #include "builder/store.hpp"
-#include "oci/descriptor.hpp"
 #include "oci/reference.hpp"
 
 #include <optional>
 #include <string>
-#include <vector>
 
 namespace dash::builder {
 
-struct KeptLock {
-  std::string text;                // pylock.toml
-  std::vector<oci::Layer> layers;  // what was made of it, lowest first
-};
-
 // Of the last build under the name, whether or not it came to its end. Nothing when there was none, or its
 // record is lost.
-std::optional<KeptLock> find_lock(Store& store, const oci::Reference& name);
+std::optional<std::string> find_lock(Store& store, const oci::Reference& name);
+
+// What an image says of itself; nothing when it was not built by this program or has no Python packages.
+std::optional<std::string> find_lock(const ImageRecords& image);
 
 }  // namespace dash::builder

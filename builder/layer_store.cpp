@@ -36,6 +36,10 @@ bool LayerStore::contains(const oci::Digest& digest) const {
   return layout_.contains(digest) || place_of(digest);
 }
 
+bool LayerStore::claim(const oci::Digest& digest) const {
+  return layout_.claim(digest) || place_of(digest);
+}
+
 std::unique_ptr<Source> LayerStore::open(const oci::Descriptor& blob) const {
   bring({blob});
   return layout_.open(blob);

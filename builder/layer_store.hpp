@@ -29,6 +29,7 @@ class LayerStore : public oci::BlobStore {
   void bring(const std::vector<oci::Descriptor>& blobs) const;
 
   bool contains(const oci::Digest& digest) const override;
+  bool claim(const oci::Digest& digest) const override;
   std::unique_ptr<Source> open(const oci::Descriptor& blob) const override;
   std::unique_ptr<oci::BlobWriter> begin_write() override { return layout_.begin_write(); }
   void expect(const std::vector<oci::Descriptor>& blobs) const override { bring(blobs); }

@@ -105,7 +105,7 @@ std::optional<StepRecord> StepRecords::find(const StepKey& key) const {
   if (!record) return std::nullopt;
   const bool complete =
       std::all_of(record->layers.begin(), record->layers.end(),
-                  [&](const oci::Layer& layer) { return store_.layers().contains(layer.blob.digest); });
+                  [&](const oci::Layer& layer) { return store_.layers().claim(layer.blob.digest); });
   return complete ? record : std::nullopt;
 }
 
@@ -123,6 +123,8 @@ void StepRecords::save(const StepKey& key, const StepRecord& record) {
   const auto text = to_json(record);
   const auto path = record_path(key.hex());
   make_directories(path.parent_path());
+  // Whoever removes what is incomplete must not take this one for what was there before.
+  const auto held = oci::lock_out_eviction(store_.layout().directory());
   if (const auto variant = record.facts.find(kVariantFact); variant != record.facts.end())
     write_file_atomic(record_path(variant_key(key, variant->second).hex()), text);
   write_file_atomic(path, text);
@@ -139,9 +141,11 @@ std::uint64_t StepRecords::remove_incomplete(const std::function<void(const Step
   std::uint64_t removed = 0;
   boost::system::error_code absent;
   for (fs::directory_iterator file(store_.records() / directory_, absent), end; file != end; ++file) {
-    const auto key = sha256_from_hex(file->path().stem().string());
-    if (!key) continue;
-    if (const auto record = find(StepKey(*key))) {
+    if (!sha256_from_hex(file->path().stem().string())) continue;
+    const auto record = load(file->path());
+    if (record && std::ranges::all_of(record->layers, [&](const oci::Layer& layer) {
+          return store_.layout().contains(layer.blob.digest);
+        })) {
       if (kept) kept(*record);
       continue;
     }

@@ -56,8 +56,8 @@ class StepRecords {
   explicit StepRecords(Store& store, const char* directory = kStepRecords)
       : store_(store), directory_(directory) {}
 
-  // The record for a key, when every layer it names is in the store or in a registry that promised it.
-  // Damaged or outdated files count as absent.
+  // The record for a key, when every layer it names is in the store, where it counts as used from now on, or in a
+  // registry that promised it. Damaged or outdated files count as absent.
   std::optional<StepRecord> find(const StepKey& key) const;
   // The same, of those records only that serve the variant. It may be another one than `find` has.
   std::optional<StepRecord> find(const StepKey& key, std::string_view variant) const;
@@ -68,7 +68,7 @@ class StepRecords {
   void adopt(const std::vector<KeyedRecord>& records);
 
   // Removes the records whose layers are not all in the store; returns how many. Calls `kept` with the
-  // others.
+  // others. To be called under oci::lock_for_eviction.
   std::uint64_t remove_incomplete(const std::function<void(const StepRecord& record)>& kept = {});
 
   // Which keys the last build of an app had, by step: what "changed" is measured against.

@@ -32,8 +32,15 @@ FileLock enter(const fs::path& home) {
 
 }  // namespace
 
-Store::Store(const fs::path& home)
+bool Store::claim(const fs::path& item) const {
+  const auto held = oci::lock_out_eviction(layout_.directory());
+  boost::system::error_code absent;
+  return fs::exists(item, absent) && oci::mark_used(item);
+}
+
+Store::Store(const fs::path& home, std::optional<std::uint64_t> quota)
     : home_(home),
+      quota_(quota),
       in_use_(enter(home)),
       layout_(oci::ImageLayout::open_or_create(home / "layout")),
       layers_(layout_) {}

@@ -5,6 +5,8 @@
 #include "builder/layer_store.hpp"
 #include "oci/image_layout.hpp"
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -13,9 +15,11 @@ namespace dash::builder {
 // Opens the store, making what is missing. Several processes may use one store at once.
 class Store {
  public:
-  explicit Store(const fs::path& home);
+  // With a quota, builds keep what it takes on the disk below that many bytes (eviction.hpp).
+  explicit Store(const fs::path& home, std::optional<std::uint64_t> quota = std::nullopt);
 
   const fs::path& home() const { return home_; }
+  std::optional<std::uint64_t> quota() const { return quota_; }
   oci::ImageLayout& layout() { return layout_; }
   const oci::ImageLayout& layout() const { return layout_; }
   // Its blobs, and the layers that are in a registry and come when they are opened.
@@ -29,12 +33,16 @@ class Store {
   fs::path caches() const { return home_ / "caches"; }  // caches of helper programs; may vanish at any time
   fs::path work() const { return home_ / "work"; }      // directories of running builds
 
+  // Whether the file or directory of packages() or caches() is there; it counts as used from now on.
+  bool claim(const fs::path& item) const;
+
   // A directory for a running build below `work()`, removed on destruction. Leftovers of killed builds are
   // removed when the store is opened and nobody uses them.
   TempDirectory work_directory() const { return TempDirectory(work()); }
 
  private:
   fs::path home_;
+  std::optional<std::uint64_t> quota_;
 
   FileLock in_use_;  // shared while the store is open; taken before anything else
   oci::ImageLayout layout_;

@@ -15,6 +15,7 @@
 
 #include <cstdio>
 #include <iostream>
+#include <optional>
 
 #include <nlohmann/json.hpp>
 
@@ -108,6 +109,18 @@ std::vector<builder::CacheSource> cache_sources(const BuildOptions& options,
   return out;
 }
 
+// To the places that are named, with what later builds can use.
+void hand_out(Session& session, const builder::BuildReport& report,
+              const std::vector<oci::ImageLocation>& outputs,
+              const std::vector<oci::Reference>& push_targets,
+              const std::vector<oci::Reference>& cache_targets, const std::stop_token& stop) {
+  for (const auto& output : outputs) write_output(session.store().layout(), report.image, output, stop);
+  if (!push_targets.empty()) session.registry().push(session.store(), report.image, push_targets);
+  if (!cache_targets.empty())
+    session.registry().push(session.store(), builder::store_published_cache(session.bench(), report.records),
+                            cache_targets);
+}
+
 // The progress display is complete when it returns.
 builder::BuildReport build(const BuildOptions& options, const builder::BuildRequest& request,
                            const std::vector<oci::ImageLocation>& outputs,
@@ -115,21 +128,21 @@ builder::BuildReport build(const BuildOptions& options, const builder::BuildRequ
                            const std::vector<oci::Reference>& cache_targets, const std::stop_token& stop) {
   const auto events = make_renderer(options.progress, environment_variables());
   Session session(options.common, options.app, options.threads, *events, stop);
-  const auto lease = session.store().layout().lease();
-  auto report = builder::run_build(session.bench(), request);
-  for (const auto& output : outputs) write_output(session.store().layout(), report.image, output, stop);
-  if (!push_targets.empty()) session.registry().push(session.store(), report.image, push_targets);
-  if (!cache_targets.empty())
-    session.registry().push(session.store(), builder::store_published_cache(session.bench(), report.records),
-                            cache_targets);
-  return report;
+  std::optional<builder::BuildReport> report;
+  {
+    const auto lease = session.store().layout().lease();
+    report = builder::run_build(session.bench(), request);
+    hand_out(session, *report, outputs, push_targets, cache_targets, stop);
+  }
+  builder::keep_quota_after_build(session.bench());
+  return std::move(*report);
 }
 
 }  // namespace
 
 int run_command(const BuildOptions& options, std::stop_token stop) {
   auto request = make_request(options.app);
-  use_lock(request, options.app.locked, options.common);
+  use_lock(request, options.app.locked, options.common, options.app.registry);
   const auto outputs = parse_outputs(options.outputs, request.name);
   const auto push_targets = parse_tags("--push", options.push);
   const auto cache_targets = parse_tags("--cache-to", options.cache_to);
@@ -153,7 +166,7 @@ int run_command(const BuildOptions& options, std::stop_token stop) {
 int run_command(const PlanOptions& options, std::stop_token stop) {
   NullEvents events;
   auto request = make_request(options.app);
-  use_lock(request, options.app.locked, options.common);
+  use_lock(request, options.app.locked, options.common, options.app.registry);
   const Session session(options.common, options.app, 0, events, std::move(stop));
   const auto steps = builder::plan_build(session.bench(), request);
   if (options.json) {

@@ -5,9 +5,11 @@
 #include "cli/commands.hpp"
 #include "cli/host_environment.hpp"
 #include "cli/images.hpp"
+#include "cli/quantities.hpp"
 #include "cli/registry_access.hpp"
 #include "cli/renderers.hpp"
 #include "cli/session.hpp"
+#include "cli/wording.hpp"
 #include "oci/image_location.hpp"
 #include "registry/bundle/export_bundle.hpp"
 #include "registry/bundle/import_bundle.hpp"
@@ -91,7 +93,7 @@ class Collector {
   }
 
   void add_local(const std::string& text) {
-    auto local = open_local(text, options_.common.home, host_);
+    auto local = open_named(text);
     const auto location = oci::ImageLocation::parse(text);
     auto name = location.kind == oci::ImageLocation::Kind::name ? text : location.tag;
     if (name.empty())
@@ -99,6 +101,24 @@ class Collector {
           .with_hint("name it: oci:DIR:NAME, after 'dash-build copy oci:DIR oci:DIR:team/app:1.2'");
     items_.push_back({oci::Reference::parse(name).with_default_tag().to_string(), local.image,
                       std::make_shared<LocalSource>(std::move(local.store))});
+  }
+
+  LocalImage open_named(const std::string& text) const {
+    try {
+      return open_local(text, options_.common.home, host_);
+    } catch (Error& error) {
+      if (error.code() != ErrorCode::not_found ||
+          oci::ImageLocation::parse(text).kind != oci::ImageLocation::Kind::name)
+        throw;
+      boost::system::error_code ignored;
+      if (fs::is_regular_file(text, ignored))
+        throw Error(ErrorCode::usage, concat("--from ", text, " is a file, but no list by its name"))
+            .with_hint("the name of a list ends in .toml; an archive is oci-archive:FILE");
+      error.with_hint(
+          "a list of images is a file whose name ends in .toml, an image in a registry is "
+          "REGISTRY/REPOSITORY:TAG; 'dash-build images' lists what is in the store");
+      throw;
+    }
   }
 
   registry::RegistrySession& session_;
@@ -126,9 +146,11 @@ bool is_bundle(const std::string& place) {
 
 void print(std::ostream& out, const registry::ExportReport& report) {
   for (const auto& file : report.files) out << file.string() << '\n';
-  out << report.images << " images with " << report.blobs << " blobs, " << human_size(report.size);
+  out << counted(report.images, "image") << " with " << counted(report.blobs, "blob") << ", "
+      << human_size(report.size);
   if (report.unchanged + report.left_out > 0)
-    out << "; " << report.unchanged << " unchanged images and " << report.left_out << " blobs left out";
+    out << "; " << counted(report.unchanged, "unchanged image") << " and " << counted(report.left_out, "blob")
+        << " left out";
   if (report.resumed > 0) out << "; " << human_size(report.resumed) << " were there from an earlier run";
   out << '\n';
 }
@@ -147,9 +169,9 @@ void print_json(std::ostream& out, const registry::ExportReport& report) {
 }
 
 void print(std::ostream& out, const registry::ImportReport& report) {
-  out << report.images << " images imported, " << report.present << " already there";
+  out << counted(report.images, "image") << " imported, " << report.present << " already there";
   if (report.unchanged > 0) out << ", " << report.unchanged << " unchanged";
-  out << "; " << report.uploaded << " blobs sent (" << human_size(report.bytes_sent) << "), "
+  out << "; " << counted(report.uploaded, "blob") << " sent (" << human_size(report.bytes_sent) << "), "
       << report.mounted << " mounted\n";
 }
 
@@ -243,11 +265,11 @@ int run_command(const MirrorVerifyOptions& options, std::stop_token stop) {
     throw Error(ErrorCode::corrupt, concat(bundle.name(), " is damaged: ", join(faults, "; ")))
         .with_hint("copy the bundle again, or export it anew");
   const auto& index = bundle.index();
-  std::cout << bundle.name() << ": " << index.images.size() << " images with " << index.blobs.size()
-            << " blobs are complete and right";
+  std::cout << bundle.name() << ": " << counted(index.images.size(), "image") << " with "
+            << counted(index.blobs.size(), "blob") << ", complete and right";
   if (!index.required.blobs.empty() || !index.required.images.empty())
-    std::cout << "; the destination must have " << index.required.images.size() << " other images and "
-              << index.required.blobs.size() << " blobs";
+    std::cout << "; the destination must have " << counted(index.required.images.size(), "other image")
+              << " and " << counted(index.required.blobs.size(), "blob");
   std::cout << '\n';
   return 0;
 }

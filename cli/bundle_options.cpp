@@ -4,8 +4,6 @@
 #include "base/text.hpp"
 #include "cli/shared_options.hpp"
 
-#include <cctype>
-
 #include <CLI/CLI.hpp>
 
 namespace dash::cli {
@@ -108,25 +106,6 @@ void add_bundle_commands(CLI::App& group, SettingOptions& settings, const Chosen
   add_import(group, settings, chosen);
   add_inventory(group, settings, chosen);
   add_verify(group, settings, chosen);
-}
-
-std::uint64_t parse_size(const std::string& text, const char* option) {
-  constexpr std::string_view kUnits = "KMGT";
-  constexpr std::uint64_t kMost = std::uint64_t{1} << 50;
-  std::string_view digits = text;
-  if (digits.ends_with("iB")) digits.remove_suffix(2);
-  std::uint64_t unit = 1;
-  if (const auto at = digits.empty() ? std::string_view::npos
-                                     : kUnits.find(static_cast<char>(std::toupper(digits.back())));
-      at != std::string_view::npos) {
-    digits.remove_suffix(1);
-    unit <<= 10 * (at + 1);
-  }
-  const auto count = parse_uint(digits);
-  if (!count || *count == 0 || *count > kMost / unit)
-    throw Error(ErrorCode::usage, concat(option, ' ', dash::quoted(text), " is no size"))
-        .with_hint("write bytes, or a number with K, M, G or T: 650M, 4000M");
-  return *count * unit;
 }
 
 }  // namespace dash::cli

@@ -19,6 +19,7 @@ int run_command(const InspectOptions& options, std::stop_token stop);
 int run_command(const ImagesOptions& options, std::stop_token stop);
 int run_command(const RemoveOptions& options, std::stop_token stop);
 int run_command(const CollectOptions& options, std::stop_token stop);
+int run_command(const UsageOptions& options, std::stop_token stop);
 int run_command(const ValidateOptions& options, std::stop_token stop);
 int run_command(const DoctorOptions& options, std::stop_token stop);
 int run_command(const ConfigOptions& options, std::stop_token stop);

@@ -64,6 +64,7 @@ std::string text_of(const Setting& setting, const toml::node& node, const std::s
     case SettingType::text:
     case SettingType::choice:
     case SettingType::compression:
+    case SettingType::size:
       if (auto value = node.value_exact<std::string>()) return *std::move(value);
       break;
   }

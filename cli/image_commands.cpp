@@ -5,6 +5,7 @@
 #include "cli/commands.hpp"
 #include "cli/host_environment.hpp"
 #include "cli/images.hpp"
+#include "cli/quantities.hpp"
 #include "cli/registry_access.hpp"
 #include "cli/report.hpp"
 #include "oci/reference.hpp"
@@ -130,8 +131,11 @@ int run_command(const RemoveOptions& options, std::stop_token) {
 }
 
 int run_command(const CollectOptions& options, std::stop_token stop) {
+  builder::GarbageOptions garbage;
+  garbage.older_than = parse_duration(options.older_than, "--older-than");
+  if (!options.keep_bytes.empty()) garbage.keep_bytes = parse_size(options.keep_bytes, "--keep-bytes");
   auto store = open_store(options.common);
-  const auto collected = builder::collect_garbage(store, std::move(stop));
+  const auto collected = builder::collect_garbage(store, garbage, std::move(stop));
   if (!collected)
     throw Error(ErrorCode::unavailable, "a build is using the store; nothing was removed")
         .with_hint("run 'dash-build gc' again when it is done");

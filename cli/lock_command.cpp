@@ -3,43 +3,56 @@
 #include "base/file.hpp"
 #include "base/text.hpp"
 #include "builder/find_lock.hpp"
+#include "builder/image_records.hpp"
+#include "cli/build_registry.hpp"
 #include "cli/commands.hpp"
+#include "cli/host_environment.hpp"
 #include "cli/images.hpp"
 #include "cli/locks.hpp"
+#include "cli/registry_access.hpp"
 #include "cli/session.hpp"
-#include "oci/reference.hpp"
 
-#include <algorithm>
 #include <iostream>
 
 namespace dash::cli {
 
 namespace {
 
-// Records outlive images, and images with the same inputs share them: a lock is that of an image only when
-// what was made of it is in there.
-std::string lock_of(builder::Store& store, const oci::Reference& name) {
-  const auto entry = store.layout().find(name.to_string());
-  if (!entry)
-    throw Error(ErrorCode::not_found, concat("there is no image ", name.to_string(), " in the store"))
-        .with_hint("'dash-build images' lists what is there");
-  const auto manifest = store.layout().load(*entry).manifest;
-  const auto is_in_image = [&](const oci::Layer& layer) {
-    return std::ranges::any_of(manifest.layers,
-                               [&](const auto& blob) { return blob.digest == layer.blob.digest; });
-  };
-  const auto lock = builder::find_lock(store, name);
-  if (lock && std::ranges::all_of(lock->layers, is_in_image)) return lock->text;
-  throw Error(ErrorCode::not_found, concat("the lock of ", name.to_string(), " is not known"))
-      .with_hint(
-          "only images that 'dash-build build' made have one, until another build of the same requirements "
-          "replaces "
-          "it; build the app again under this name");
+constexpr std::string_view kRegistryTransport = "docker://";
+
+builder::ImageRecords records_in_registry(const std::string& name, const CommonOptions& common,
+                                          const RegistryOptions& options) {
+  const auto host = read_host_settings(common);
+  const auto reference = parse_remote_names(std::string(kRegistryTransport), {name}).front();
+  NullEvents events;
+  BuildRegistry registry(registry_settings(options, host, common.home, reference.registry), events, {});
+  const auto found = registry.manifest(reference, host_platform(host));
+  if (!found)
+    throw Error(ErrorCode::not_found, concat(reference.registry, " has no image ", reference.to_string()))
+        .with_hint("'dash-build tags' lists what a repository has");
+  const auto manifest = oci::Manifest::parse(found->bytes, name);
+  return builder::read_image_records(
+      manifest, oci::ImageConfig::parse(registry.read(manifest.config, reference), name));
+}
+
+builder::ImageRecords records_of(const std::string& image, const CommonOptions& common,
+                                 const RegistryOptions& options) {
+  if (image.starts_with(kRegistryTransport))
+    return records_in_registry(image.substr(kRegistryTransport.size()), common, options);
+  const auto found = find_image(image, common.home, read_host_settings(common)).image;
+  return builder::read_image_records(found.manifest, found.config);
+}
+
+std::string lock_of(const std::string& image, const CommonOptions& common, const RegistryOptions& options) {
+  if (auto lock = builder::find_lock(records_of(image, common, options))) return std::move(*lock);
+  throw Error(ErrorCode::not_found, concat(image, " carries no lock"))
+      .with_hint("only images that this version of 'dash-build build' made of a Python app have one");
 }
 
 }  // namespace
 
-void use_lock(builder::BuildRequest& request, const std::string& place, const CommonOptions& common) {
+void use_lock(builder::BuildRequest& request, const std::string& place, const CommonOptions& common,
+              const RegistryOptions& registry) {
   if (place.empty()) return;
   request.locked_place = place;
   boost::system::error_code absent;
@@ -53,19 +66,15 @@ void use_lock(builder::BuildRequest& request, const std::string& place, const Co
   if (place.starts_with('.') || place.starts_with('/') || place.ends_with(".toml"))
     throw Error(ErrorCode::not_found, concat("--locked ", place, ": there is no such file"))
         .with_hint("'dash-build lock NAME -o FILE' writes the lock of a built image");
-  auto store = open_store(common);
-  request.locked = with_context(concat("while reading --locked ", place), [&] {
-    return lock_of(store, oci::Reference::parse(place).with_default_tag());
-  });
+  request.locked = with_context(concat("while reading --locked ", place),
+                                [&] { return lock_of(place, common, registry); });
 }
 
 int run_command(const LockOptions& options, std::stop_token) {
   AppOptions app;
   app.directory = options.directory;
-  const auto name = options.image.empty() ? make_request(app).name
-                                          : oci::Reference::parse(options.image).with_default_tag();
-  auto store = open_store(options.common);
-  const auto text = lock_of(store, name);
+  const auto text = lock_of(options.image.empty() ? make_request(app).name.to_string() : options.image,
+                            options.common, options.registry);
   if (options.output.empty())
     std::cout << text;
   else

@@ -8,7 +8,8 @@
 
 namespace dash::cli {
 
-// Has the build use the lock at `place`, a file or the name of an image in the store; empty: nothing to do.
-void use_lock(builder::BuildRequest& request, const std::string& place, const CommonOptions& common);
+// Has the build use the lock at `place`, a file or an image (as `lock` names it); empty: nothing to do.
+void use_lock(builder::BuildRequest& request, const std::string& place, const CommonOptions& common,
+              const RegistryOptions& registry);
 
 }  // namespace dash::cli

@@ -2,6 +2,7 @@
 
 #include "base/error.hpp"
 #include "base/text.hpp"
+#include "cli/wording.hpp"
 
 #include <ostream>
 
@@ -106,11 +107,11 @@ void print_report(std::ostream& out, const SyncReport& report, SyncMode mode) {
   for (const auto& tag : report.pruned)
     if (!tag.failure) out << (done ? "removed " : "would remove ") << tag.tag.to_string() << '\n';
   const auto totals = count(report);
-  out << report.images.size() << " images: " << totals.present << " already there, " << totals.copied
-      << (done ? " copied, " : " to be copied, ") << totals.failed << " failed\n";
+  out << counted(report.images.size(), "image") << ": " << totals.present << " already there, "
+      << totals.copied << (done ? " copied, " : " to be copied, ") << totals.failed << " failed\n";
   if (totals.uploaded + totals.mounted + totals.there > 0)
-    out << totals.uploaded << " blobs sent (" << human_size(totals.bytes) << "), " << totals.mounted
-        << " mounted, " << totals.there << " already there\n";
+    out << counted(totals.uploaded, "blob") << " sent (" << human_size(totals.bytes) << "), "
+        << totals.mounted << " mounted, " << totals.there << " already there\n";
 }
 
 void print_json(std::ostream& out, const SyncReport& report, SyncMode mode) {

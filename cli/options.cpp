@@ -56,6 +56,7 @@ void add_app(SettingOptions& settings, CLI::App& command, AppOptions& options) {
   settings.add(command, "nltk_index", options.nltk_index);
   settings.add(command, "uv", options.uv);
   add_registry(command, options.registry);
+  settings.add(command, "quota", options.quota);
 }
 
 std::vector<std::string> command_names(const CLI::App& app) {
@@ -132,18 +133,18 @@ class CommandLine {
   }
 
   void add_building() {
-    auto& build =
-        add("build", "Build an app's image",
-            "Examples:\n"
-            "  dash-build build -t sales:1.2 --env APP_TITLE=Sales\n"
-            "  dash-build build ./sales --compression gzip -o oci:out:latest --metadata-file s.json\n"
-            "  dash-build build ./sales --offline --base oci-archive:base.tar\n"
-            "  dash-build build ./sales --push registry.example/team/sales:1.2   reuses the image it replaces\n"
-            "  dash-build build ./sales --cache-from registry.example/team/sales:main\n"
-            "  dash-build build ./sales --secret id=netrc,src=$HOME/.netrc\n"
-            "  dash-build build ./sales --upgrade-package pandas\n"
-            "  dash-build build ./sales --locked pylock.toml",
-            build_);
+    auto& build = add(
+        "build", "Build an app's image",
+        "Examples:\n"
+        "  dash-build build -t sales:1.2 --env APP_TITLE=Sales\n"
+        "  dash-build build ./sales --compression gzip -o oci:out:latest --metadata-file s.json\n"
+        "  dash-build build ./sales --offline --base oci-archive:base.tar\n"
+        "  dash-build build ./sales --push registry.example/team/sales:1.2   reuses the image it replaces\n"
+        "  dash-build build ./sales --cache-from registry.example/team/sales:main\n"
+        "  dash-build build ./sales --secret id=netrc,src=$HOME/.netrc\n"
+        "  dash-build build ./sales --upgrade-package pandas\n"
+        "  dash-build build ./sales --locked pylock.toml",
+        build_);
     add_app(settings_, build, build_.app);
     build.add_option("-o,--output", build_.outputs, "Write the image here too; may be repeated")
         ->type_name("oci:DIR[:TAG]|oci-archive:FILE[:TAG]|docker-archive:FILE[:NAME]")
@@ -178,13 +179,16 @@ class CommandLine {
                      "  dash-build lock sales -o pylock.toml\n"
                      "  dash-build build ./sales --locked pylock.toml",
                      lock_);
-    auto* image =
-        lock.add_option("IMAGE", lock_.image, "A name in the store (default: that of the app's directory)");
+    auto* image = lock.add_option(
+        "IMAGE", lock_.image,
+        "A name in the store, oci:DIR[:TAG], oci-archive:FILE[:TAG] or docker://REGISTRY/NAME[:TAG] "
+        "(default: the name of the app's directory)");
     lock.add_option("--app", lock_.directory, "The app's directory")
         ->capture_default_str()
         ->type_name("DIR")
         ->excludes(image);
     lock.add_option("-o,--output", lock_.output, "Write it to this file")->type_name("FILE");
+    add_registry(lock, lock_.registry);
     add_common(settings_, lock, lock_.common);
   }
 
@@ -220,8 +224,27 @@ class CommandLine {
     remove.add_option("NAME", remove_.names, "Names of images")->required();
     add_common(settings_, remove, remove_.common);
 
+    auto& usage = add("df", "Show what takes the store's disk",
+                      "Examples:\n  dash-build df\n  dash-build df --json", usage_);
+    usage.add_flag("--json", usage_.json, "As JSON, with every item");
+    settings_.add(usage, "quota", usage_.quota);
+    add_common(settings_, usage, usage_.common);
+
     auto& collect = add("gc", "Free the space of everything that no named image needs",
-                        "Example:\n  dash-build gc", collect_);
+                        "Examples:\n"
+                        "  dash-build gc                       what no named image needs, and what is old\n"
+                        "  dash-build gc --older-than 0        every package and toolchain, too\n"
+                        "  dash-build gc --keep-bytes 20G      until the store takes no more than that",
+                        collect_);
+    collect
+        .add_option("--older-than", collect_.older_than,
+                    "Packages, toolchains and caches go when nothing used them for so long")
+        ->capture_default_str()
+        ->type_name("TIME");
+    collect
+        .add_option("--keep-bytes", collect_.keep_bytes,
+                    "Then go on with what was used least recently until the store takes no more")
+        ->type_name("SIZE");
     add_common(settings_, collect, collect_.common);
 
     auto& validate = add("validate", "Check every blob in the store by size and digest",
@@ -283,6 +306,7 @@ class CommandLine {
     settings_.add(command, "python_runtimes", unused_.app.python_runtimes);
     settings_.add(command, "nltk_index", unused_.app.nltk_index);
     settings_.add(command, "uv", unused_.app.uv);
+    settings_.add(command, "quota", unused_.app.quota);
   }
 
   void report_fault() {
@@ -304,6 +328,7 @@ class CommandLine {
   ImagesOptions images_;
   RemoveOptions remove_;
   CollectOptions collect_;
+  UsageOptions usage_;
   ValidateOptions validate_;
   DoctorOptions doctor_;
   ConfigOptions config_;

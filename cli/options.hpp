@@ -52,7 +52,8 @@ struct AppOptions {
   bool explain = false;
   bool upgrade = false;
   std::vector<std::string> upgrade_packages;
-  std::string locked;  // a file, or the name of an image in the store; empty: none
+  std::string locked;  // a file, or an image as for `lock`; empty: none
+  std::string quota;  // of the store; "" and "0": none
 };
 
 struct BuildOptions {
@@ -91,7 +92,9 @@ struct InspectOptions {
 
 struct LockOptions {
   CommonOptions common;
-  std::string image;  // a name in the store; empty: that of the app in `directory`
+  RegistryOptions registry;
+  // A name in the store, oci:…, oci-archive:… or docker://…; empty: that of the app in `directory`.
+  std::string image;
   fs::path directory = ".";
   fs::path output;  // empty: standard output
 };
@@ -108,6 +111,14 @@ struct RemoveOptions {
 
 struct CollectOptions {
   CommonOptions common;
+  std::string older_than = "30d";
+  std::string keep_bytes;  // "20G"; empty: whatever is not old stays
+};
+
+struct UsageOptions {
+  CommonOptions common;
+  std::string quota;
+  bool json = false;
 };
 
 struct ValidateOptions {
@@ -247,7 +258,7 @@ struct ParseEnd {
 };
 
 using Command = std::variant<BuildOptions, PlanOptions, LockOptions, LayerOptions, InspectOptions,
-                             ImagesOptions, RemoveOptions, CollectOptions, ValidateOptions, DoctorOptions,
+                             ImagesOptions, RemoveOptions, CollectOptions, UsageOptions, ValidateOptions, DoctorOptions,
                              ConfigOptions, CompletionOptions, PushOptions, PullOptions, CopyOptions,
                              TagsOptions, ManifestOptions, DeleteOptions, MirrorSyncOptions,
                              MirrorExportOptions, MirrorImportOptions, MirrorInventoryOptions,

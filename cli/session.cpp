@@ -2,9 +2,11 @@
 
 #include "base/error.hpp"
 #include "base/text.hpp"
+#include "builder/eviction.hpp"
 #include "builder/package_name.hpp"
 #include "builder/sandbox/oci_sandbox.hpp"
 #include "cli/host_environment.hpp"
+#include "cli/quantities.hpp"
 #include "cli/registry_access.hpp"
 #include "cli/secrets.hpp"
 #include "registry/http_fetcher.hpp"
@@ -88,6 +90,11 @@ std::string upgraded_package(const std::string& text) {
   return name;
 }
 
+std::optional<std::uint64_t> quota_of(const AppOptions& app) {
+  if (app.quota.empty() || app.quota == "0") return std::nullopt;
+  return parse_size(app.quota, "--quota");
+}
+
 }  // namespace
 
 unsigned thread_count(unsigned threads) {
@@ -97,9 +104,12 @@ unsigned thread_count(unsigned threads) {
 Session::Session(const CommonOptions& common, const AppOptions& app, unsigned threads, EventSink& events,
                  std::stop_token stop)
     : host_(with_secrets(read_host_settings(common), app.secrets)),
-      store_(store_home(common.home, host_.variables)),
+      store_(store_home(common.home, host_.variables), quota_of(app)),
       pool_(thread_count(threads)),
-      snapshots_(store_.snapshots(), store_.layers()),
+      snapshots_(store_.snapshots(), store_.layers(),
+                 [this](std::uint64_t bytes) {
+                   builder::require_room(store_, {bytes, 0}, "unpacking a layer", bench_->stop);
+                 }),
       sandbox_(std::make_unique<builder::OciSandbox>(snapshots_, store_.work(), host_)),
       fetcher_(std::make_unique<HttpPackageFetcher>(fetch_settings(host_))),
       registry_(app.offline ? nullptr

@@ -3,6 +3,7 @@
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "base/text.hpp"
+#include "cli/quantities.hpp"
 #include "oci/compression.hpp"
 
 #include <algorithm>
@@ -22,6 +23,10 @@ constexpr auto kChoice = SettingType::choice;
 constexpr std::array kSettings = {
     Setting{"home", "DASH_BUILD_HOME", "--home", kPath, "DIR",
             "/var/lib/dash-build for root, else $XDG_DATA_HOME/dash-build", "The store"},
+    Setting{
+        "quota", "DASH_BUILD_QUOTA", "--quota", SettingType::size, "SIZE", "none",
+        "What builds keep the store below (20G), by removing what was used least recently and can be made "
+        "again; 0 is none"},
     Setting{"base", "DASH_BUILD_BASE", "--base", kText, "REF", "made from Debian packages",
             "Base image: docker://REGISTRY/NAME[:TAG], oci:DIR[:TAG], oci-archive:FILE[:TAG], "
             "docker-archive:FILE[:NAME] or a name in the store"},
@@ -69,6 +74,7 @@ std::string_view type_name(SettingType type) {
     case SettingType::text:
     case SettingType::choice:
     case SettingType::compression:
+    case SettingType::size:
       break;
   }
   return "text";
@@ -126,6 +132,9 @@ std::string check_setting(const Setting& setting, std::string_view text, std::st
       return check_choice(setting, text, origin);
     case SettingType::compression:
       with_context(concat("while reading ", origin), [&] { oci::Compression::parse(text); });
+      break;
+    case SettingType::size:
+      if (text != "0") parse_size(text, origin);
       break;
     case SettingType::path:
     case SettingType::text:

@@ -15,7 +15,7 @@ namespace dash::cli {
 
 // `words` are several texts without blanks: an array in files, separated by blanks in variables, an option
 // that may be repeated.
-enum class SettingType { path, text, words, number, boolean, choice, compression };
+enum class SettingType { path, text, words, number, boolean, choice, compression, size };
 
 struct Setting {
   std::string_view name;      // key in a configuration file

@@ -7,6 +7,7 @@
 #include "cli/images.hpp"
 #include "cli/registry_access.hpp"
 #include "cli/renderers.hpp"
+#include "cli/wording.hpp"
 #include "oci/docker_archive.hpp"
 #include "oci/image_archive.hpp"
 #include "oci/image_location.hpp"
@@ -51,7 +52,7 @@ void print(Progress progress, const oci::Reference& to, const registry::PushRepo
   if (report.outcome == registry::PushReport::Outcome::present)
     std::cout << "already there\n";
   else
-    std::cout << report.uploaded << " blobs sent (" << human_size(report.bytes_sent) << "), "
+    std::cout << counted(report.uploaded, "blob") << " sent (" << human_size(report.bytes_sent) << "), "
               << report.mounted << " mounted, " << report.there << " already there\n";
 }
 
@@ -62,7 +63,7 @@ void print(Progress progress, const std::string& to, const registry::PullReport&
   }
   std::cout << to << '\n'
             << report.image.digest.to_string() << '\n'
-            << report.fetched << " blobs fetched (" << human_size(report.bytes_received) << "), "
+            << counted(report.fetched, "blob") << " fetched (" << human_size(report.bytes_received) << "), "
             << report.there << " already there\n";
 }
 

@@ -41,9 +41,13 @@ void add_transfer_commands(CLI::App& app, SettingOptions& settings, const Chosen
   {
     auto [command, options] = add_command<CopyOptions>(
         app, chosen, "copy", "Copy an image between registries, layouts and the store",
-        "Example:\n  dash-build copy docker://a.example/app:1 docker://b.example/app:1");
+        "Examples:\n"
+        "  dash-build copy docker://a.example/app:1 docker://b.example/app:1\n"
+        "  dash-build copy sales docker-archive:sales.tar:sales:1.2     # for 'docker load'\n"
+        "  dash-build copy oci-archive:sales.tar docker://registry.example/team/sales:1.2");
     constexpr const char* kPlaces =
-        "docker://REGISTRY/REPOSITORY[:TAG], oci:DIR[:TAG], or a name in the store";
+        "docker://REGISTRY/REPOSITORY[:TAG], oci:DIR[:TAG], oci-archive:FILE[:TAG], "
+        "docker-archive:FILE[:NAME[:TAG]], or a name in the store";
     command->add_option("FROM", options->from, kPlaces)->required();
     command->add_option("TO", options->to, kPlaces)->required();
     command->add_option("--platform", options->platform, "Which image of an index to take")
@@ -57,9 +61,9 @@ void add_transfer_commands(CLI::App& app, SettingOptions& settings, const Chosen
     add_common(settings, *command, options->common);
   }
   {
-    auto [command, options] =
-        add_command<TagsOptions>(app, chosen, "tags", "List the tags of a repository",
-                                 "Example:\n  dash-build tags registry.example/team/sales");
+    auto [command, options] = add_command<TagsOptions>(
+        app, chosen, "tags", "List the tags of a repository: names, then versions, the lowest first",
+        "Example:\n  dash-build tags registry.example/team/sales");
     command->add_option("REPOSITORY", options->repository, "REGISTRY/REPOSITORY")->required();
     add_credentials(*command, options->registry);
     add_registry(*command, options->registry);
@@ -86,11 +90,18 @@ void add_transfer_commands(CLI::App& app, SettingOptions& settings, const Chosen
   {
     auto [command, options] =
         add_command<LoginOptions>(app, chosen, "login", "Store a user's password for a registry",
-                                  "Example:\n  dash-build login registry.example -u sam < password.txt");
+                                  "The password is read from standard input, never from the command line, "
+                                  "where others see it.\n"
+                                  "To use one once without storing it: --creds USER:PASSWORD of push, pull, "
+                                  "copy and the other commands.\n\n"
+                                  "Examples:\n"
+                                  "  dash-build login registry.example -u sam < password.txt\n"
+                                  "  get-token | dash-build login registry.example -u sam --password-stdin");
     command->add_option("REGISTRY", options->host, "HOST[:PORT]")->required();
-    command->add_option("-u,--user", options->user, "User name; the password is read from standard input")
-        ->required();
-    add_credentials(*command, options->registry);
+    command->add_option("-u,--user,--username", options->user, "User name")->required();
+    command->add_flag("--password-stdin",
+                      "As 'docker login' has it; here the password always comes from "
+                      "standard input, a terminal asks for it");
     add_registry(*command, options->registry);
     add_common(settings, *command, options->common);
   }

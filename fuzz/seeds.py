@@ -161,6 +161,24 @@ blocked = true
 "app" = "registry.example/team/app"
 """,
 ]
+MIRROR_LISTS = [
+    """destination = "mirror.example:5000/p/{repository}"
+prune = true
+platforms = ["linux/amd64", "linux/arm64/v8"]
+[[image]]
+source = "registry.example/team/app"
+tags = ["1.*", "/^v[0-9]+$/", "semver:>=1.2 <2 || ^3.1", "latest"]
+exclude = ["*-rc*"]
+referrers = true
+""",
+    f"""[[image]]
+source = "docker://registry.example:5000/tools/x@{DIGEST}"
+destination = "{{registry}}/{{name}}:{{tag}}-x"
+[[image]]
+source = "app:1"
+destination = "mirror.example/all/{{registry}}/{{name}}"
+""",
+]
 _LAYER = LAYERS["plain"]
 _CONFIG = json.dumps(
     {
@@ -199,6 +217,7 @@ def main():
         "bundle_fuzz": {name: json.dumps(value).encode() for name, value in BUNDLES.items()},
         "registry_answers_fuzz": {str(i): text.encode() for i, text in enumerate(ANSWERS)},
         "registry_files_fuzz": {str(i): text.encode() for i, text in enumerate(REGISTRY_FILES)},
+        "mirror_list_fuzz": {str(i): text.encode() for i, text in enumerate(MIRROR_LISTS)},
         "reference_fuzz": {str(i): text.encode() for i, text in enumerate(REFERENCES)},
     }
     for target, files in seeds.items():

@@ -18,7 +18,7 @@ std::string BlobStore::read(const Descriptor& blob, std::uint64_t limit) const {
 
 Descriptor BlobStore::put(std::string_view bytes, std::string_view media_type) {
   const auto digest = Digest::of(bytes);
-  if (!contains(digest)) {
+  if (!claim(digest)) {
     const auto writer = begin_write();
     writer->write(as_bytes(bytes));
     writer->commit(digest);

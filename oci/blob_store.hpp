@@ -30,6 +30,9 @@ class BlobStore {
   // Error(corrupt) when the content is not what the descriptor says. Absent: Error(not_found).
   virtual std::unique_ptr<Source> open(const Descriptor& blob) const = 0;
   virtual std::unique_ptr<BlobWriter> begin_write() = 0;
+  // Like `contains`, and from now on the blob counts as used: where a store removes what nobody uses, it
+  // stays while the caller's lease lives (lease.hpp).
+  virtual bool claim(const Digest& digest) const { return contains(digest); }
   // These will be opened soon: a store that has to get blobs from afar can get them side by side.
   virtual void expect(const std::vector<Descriptor>& blobs) const { static_cast<void>(blobs); }
 

@@ -46,7 +46,7 @@ Descriptor pick_platform(const std::vector<Descriptor>& entries, const Platform&
 }
 
 void copy_blob(const BlobStore& from, const Descriptor& blob, BlobStore& to, const std::stop_token& stop) {
-  if (to.contains(blob.digest)) return;
+  if (to.claim(blob.digest)) return;
   const auto source = from.open(blob);
   const auto writer = to.begin_write();
   std::vector<std::byte> buffer(kStreamBlock);

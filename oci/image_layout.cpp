@@ -116,6 +116,11 @@ bool ImageLayout::contains(const Digest& digest) const {
   return is_there(blob_path(digest));
 }
 
+bool ImageLayout::claim(const Digest& digest) const {
+  const auto held = lock_out_eviction(directory_);
+  return contains(digest) && mark_used(blob_path(digest));
+}
+
 std::unique_ptr<Source> ImageLayout::open(const Descriptor& blob) const {
   const auto path = blob_path(blob.digest);
   if (!is_there(path))
@@ -178,34 +183,39 @@ Descriptor ImageLayout::store_image(const ImageConfig& config, const std::vector
   return put_image(*this, config, layers, annotations);
 }
 
-FileLock ImageLayout::lease() const {
-  return FileLock::acquire(directory_ / ".gc.lock", FileLock::Kind::shared);
+Lease ImageLayout::lease() const {
+  return Lease(directory_);
 }
 
-std::optional<ImageLayout::Collected> ImageLayout::collect_garbage(const std::set<Digest>& extra_roots) {
-  const auto lock = FileLock::try_acquire(directory_ / ".gc.lock", FileLock::Kind::exclusive);
-  if (!lock) return std::nullopt;
-  std::set<Digest> reachable = extra_roots;
+std::set<Digest> ImageLayout::reachable(Reach reach) const {
+  std::set<Digest> out;
   auto walk = [&](const auto& self, const Descriptor& descriptor) -> void {
-    if (!reachable.insert(descriptor.digest).second || !contains(descriptor.digest)) return;
+    if (!out.insert(descriptor.digest).second || !contains(descriptor.digest)) return;
     const auto name = descriptor.digest.to_string();
     if (media_type::is_index(descriptor.media_type)) {
       for (const auto& entry : Index::parse(read(descriptor, kMaxDocumentSize), name).manifests)
         self(self, entry);
     } else if (media_type::is_manifest(descriptor.media_type)) {
       const auto manifest = Manifest::parse(read(descriptor, kMaxDocumentSize), name);
-      reachable.insert(manifest.config.digest);
-      for (const auto& layer : manifest.layers) reachable.insert(layer.digest);
+      out.insert(manifest.config.digest);
+      if (reach == Reach::documents) return;
+      for (const auto& layer : manifest.layers) out.insert(layer.digest);
     }
   };
   for (const auto& entry : index().manifests) walk(walk, entry);
+  return out;
+}
 
+std::optional<ImageLayout::Collected> ImageLayout::collect_garbage(const std::set<Digest>& extra_roots) {
+  const auto lock = FileLock::try_acquire(directory_ / ".gc.lock", FileLock::Kind::exclusive);
+  if (!lock) return std::nullopt;
+  std::set<Digest> wanted = reachable();
+  wanted.insert(extra_roots.begin(), extra_roots.end());
   Collected out;
   std::vector<fs::path> garbage;
   for (const auto& file : fs::directory_iterator(directory_ / "blobs" / "sha256")) {
     const auto value = sha256_from_hex(file.path().filename().string());
-    if (value ? !reachable.contains(Digest(*value)) : is_temporary(file.path()))
-      garbage.push_back(file.path());
+    if (value ? !wanted.contains(Digest(*value)) : is_temporary(file.path())) garbage.push_back(file.path());
   }
   for (const auto& file : garbage) {
     struct stat info {};

@@ -7,6 +7,7 @@
 
 #include "base/file.hpp"
 #include "oci/blob_store.hpp"
+#include "oci/lease.hpp"
 #include "oci/manifest.hpp"
 #include "oci/stored_image.hpp"
 
@@ -30,6 +31,7 @@ class ImageLayout : public BlobStore {
   const fs::path& directory() const { return directory_; }
 
   bool contains(const Digest& digest) const override;
+  bool claim(const Digest& digest) const override;
   std::unique_ptr<Source> open(const Descriptor& blob) const override;
   std::unique_ptr<BlobWriter> begin_write() override;
   fs::path blob_path(const Digest& digest) const;
@@ -62,8 +64,13 @@ class ImageLayout : public BlobStore {
     std::uint64_t bytes = 0;
   };
   std::optional<Collected> collect_garbage(const std::set<Digest>& extra_roots);
-  // Keeps garbage collection away while the returned lock lives: blobs written meanwhile may be unreferenced.
-  FileLock lease() const;
+  // Keeps garbage collection away while the returned lease lives: blobs written meanwhile may be
+  // unreferenced.
+  Lease lease() const;
+
+  // Digests of what the index reaches, present or not: everything, or without the layers.
+  enum class Reach { everything, documents };
+  std::set<Digest> reachable(Reach reach = Reach::everything) const;
 
   // Checks oci-layout, index.json, every manifest and every blob that is reachable, by size and digest.
   // Returns one line per fault; empty means valid.

@@ -32,7 +32,7 @@ Descriptor put_image(BlobStore& store, const ImageConfig& config, const std::vec
   complete.diff_ids.clear();
   std::vector<Descriptor> blobs;
   for (const auto& layer : layers) {
-    if (!store.contains(layer.blob.digest))
+    if (!store.claim(layer.blob.digest))
       throw Error(ErrorCode::internal,
                   concat("layer ", layer.blob.digest.to_string(), " is not in the store"));
     complete.diff_ids.push_back(layer.diff_id);

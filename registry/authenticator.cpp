@@ -88,22 +88,18 @@ TokenAnswer ask(HttpClient& http, HttpRequest request, const std::string& form, 
   for (;;) {
     MemorySource body(form);
     if (request.body_size > 0) request.body = &body;
-    std::chrono::milliseconds floor{};
-    std::optional<TransferError> failure;
-    TokenAnswer out;
+    std::optional<std::chrono::milliseconds> wait;
     try {
       const auto answer = http.send(request, stop);
-      out = {answer->status(), read_all(*answer, kMaxTokenAnswer, "the token server's answer")};
+      TokenAnswer out{answer->status(), read_all(*answer, kMaxTokenAnswer, "the token server's answer")};
       if (!is_retryable_status(out.status)) return out;
-      floor = parse_retry_after(answer->headers().get("Retry-After"), std::time(nullptr))
-                  .value_or(std::chrono::seconds(0));
+      wait = backoff.next(parse_retry_after(answer->headers().get("Retry-After"), std::time(nullptr))
+                              .value_or(std::chrono::seconds(0)));
+      if (!wait) return out;
     } catch (const TransferError& error) {
-      if (!error.is_transient()) throw;
-      failure = error;
+      wait = backoff.next_after(error);
+      if (!wait) throw;
     }
-    const auto wait = backoff.next(floor);
-    if (!wait && failure) throw TransferError(*failure);
-    if (!wait) return out;
     pause_for(*wait, stop);
   }
 }
@@ -136,21 +132,29 @@ std::string Authenticator::bearer(const AuthTarget& target, const Wish& wish, co
   if (credential && !credential->registry_token.empty()) return "Bearer " + credential->registry_token;
   auto key = concat(wish.realm, '\n', wish.service, '\n', target.registry, '\n', target.repository);
   for (const auto& scope : scopes) key += '\n' + scope;
-  std::shared_ptr<Token> token;
-  {
+  TokenPlace* place = nullptr;
+  const auto known = [&] {
     const std::scoped_lock lock(mutex_);
-    auto& place = tokens_[key];
-    if (!place) place = std::make_shared<Token>();
-    token = place;
+    place = &tokens_[key];
+    return place->token.is_good() ? place->token.value : std::string();
+  };
+  auto value = known();
+  if (value.empty()) {
+    const std::scoped_lock fetching(place->fetching);
+    value = known();  // somebody else may have fetched it meanwhile
+    if (value.empty()) {
+      auto token = fetch(target, wish, scopes, credential, stop);
+      value = token.value;
+      const std::scoped_lock lock(mutex_);
+      place->token = std::move(token);
+    }
   }
-  const std::scoped_lock lock(token->mutex);
-  if (token->value.empty() || Clock::now() >= token->renew_at)
-    fetch(*token, target, wish, scopes, credential, stop);
-  return "Bearer " + token->value;
+  return "Bearer " + value;
 }
 
-void Authenticator::fetch(Token& token, const AuthTarget& target, const Wish& wish, const Scopes& scopes,
-                          const std::optional<Credential>& credential, const std::stop_token& stop) {
+Authenticator::Token Authenticator::fetch(const AuthTarget& target, const Wish& wish, const Scopes& scopes,
+                                          const std::optional<Credential>& credential,
+                                          const std::stop_token& stop) {
   const auto realm = checked_realm(target, wish.realm);
   std::string form;
   auto request = token_request(realm, wish.service, scopes, credential, form);
@@ -173,9 +177,8 @@ void Authenticator::fetch(Token& token, const AuthTarget& target, const Wish& wi
   if (const auto found = json.find("expires_in"); found != json.end() && found->is_number())
     life = std::chrono::seconds(std::clamp<std::int64_t>(found->get<std::int64_t>(), 0, 30LL * 24 * 3600));
   // A quarter of its life before the end, but at most half a minute.
-  token.renew_at =
-      asked_at + std::max<std::chrono::milliseconds>(life * 3 / 4, life - std::chrono::seconds(30));
-  token.value = std::move(value);
+  return {std::move(value),
+          asked_at + std::max<std::chrono::milliseconds>(life * 3 / 4, life - std::chrono::seconds(30))};
 }
 
 bool Authenticator::learn(const AuthTarget& target, Scopes& scopes, const HttpHeaders& answer,
@@ -197,12 +200,15 @@ bool Authenticator::learn(const AuthTarget& target, Scopes& scopes, const HttpHe
   if (wish.scheme == Scheme::none) return false;
   const std::scoped_lock lock(mutex_);
   wishes_[origin_key(target.origin)] = wish;
-  for (auto place = tokens_.begin(); place != tokens_.end();) {
-    const std::scoped_lock token(place->second->mutex);
-    if (used == "Bearer " + place->second->value) place->second->value.clear();
-    ++place;
-  }
+  for (auto& [key, place] : tokens_)
+    if (used == "Bearer " + place.token.value) place.token.value.clear();
   return wish.scheme == Scheme::bearer || !used.starts_with("Basic ");
+}
+
+bool Authenticator::asks_for_credentials(const AuthTarget& target) {
+  const std::scoped_lock lock(mutex_);
+  const auto wish = wishes_.find(origin_key(target.origin));
+  return wish != wishes_.end() && wish->second.scheme != Scheme::none;
 }
 
 std::string Authenticator::describe(const AuthTarget& target, std::stop_token stop) {

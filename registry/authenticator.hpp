@@ -11,6 +11,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <stop_token>
 #include <string>
@@ -42,6 +43,8 @@ class Authenticator {
   // The server answered 401 to a request with the field `used`: learns from its challenges and forgets that
   // token. True when a further try can be different.
   bool learn(const AuthTarget& target, Scopes& scopes, const HttpHeaders& answer, const std::string& used);
+  // Whether the server has asked for credentials so far.
+  bool asks_for_credentials(const AuthTarget& target);
   // "the credentials from FILE" or "no credentials", for messages.
   std::string describe(const AuthTarget& target, std::stop_token stop);
 
@@ -54,20 +57,24 @@ class Authenticator {
     std::string service;
   };
   struct Token {
-    std::mutex mutex;
-    std::string value;
+    std::string value;  // empty: none
     Clock::time_point renew_at;
+    bool is_good() const { return !value.empty() && Clock::now() < renew_at; }
+  };
+  struct TokenPlace {
+    std::mutex fetching;  // held while the token server is asked; taken before `mutex_`
+    Token token;          // under `mutex_`
   };
   std::string bearer(const AuthTarget& target, const Wish& wish, const Scopes& scopes, std::stop_token stop);
-  void fetch(Token& token, const AuthTarget& target, const Wish& wish, const Scopes& scopes,
-             const std::optional<Credential>& credential, const std::stop_token& stop);
+  Token fetch(const AuthTarget& target, const Wish& wish, const Scopes& scopes,
+              const std::optional<Credential>& credential, const std::stop_token& stop);
 
   HttpClient& http_;
   Keychain& keychain_;
   const RetryPolicy& policy_;
-  std::mutex mutex_;
-  std::map<std::string, Wish> wishes_;  // by origin
-  std::map<std::string, std::shared_ptr<Token>> tokens_;
+  std::mutex mutex_;                          // never held while anything is waited for
+  std::map<std::string, Wish> wishes_;        // by origin
+  std::map<std::string, TokenPlace> tokens_;  // never removed
 };
 
 }  // namespace dash::registry

@@ -43,10 +43,9 @@ class BlobDownload : public Source {
         return count;
       } catch (const TransferError& error) {
         reply_.reset();
-        if (!error.is_transient()) throw;
         if (since_failure_ >= kProgressThatCounts) backoff_.emplace(policy_);
         since_failure_ = 0;
-        const auto wait = backoff_->next();
+        const auto wait = backoff_->next_after(error);
         if (!wait) throw;
         pause_for(*wait, stop_);
       }

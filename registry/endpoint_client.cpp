@@ -73,8 +73,8 @@ Reply EndpointClient::send(const Call& call) {
       if (status == 429 && wait && !session_.rate_limits().note(host, *wait)) return reply;
       if (!wait || call.retry == Call::Retry::no) return reply;
     } catch (const TransferError& error) {
-      if (!error.is_transient() || call.retry == Call::Retry::no) throw;
-      wait = backoff.next();
+      if (call.retry == Call::Retry::no) throw;
+      wait = backoff.next_after(error);
       if (!wait) throw;
     }
     pause_for(*wait, stop_);
@@ -144,6 +144,10 @@ void EndpointClient::fail(Reply& reply) {
                                                      "', or ask for access to ", endpoint_.repository)));
   else if (status == 407)
     error.with_hint("the proxy wants credentials: https_proxy=http://USER:PASSWORD@PROXY:PORT");
+  else if (error.has_code("MANIFEST_BLOB_UNKNOWN"))
+    error.with_hint(
+        "the registry lacks something that the manifest names, though it said before that it has it: its "
+        "clean-up ran meanwhile, or it remembers what is gone; run this again, or restart the registry");
   else if (status == 404 && (error.has_code("NAME_UNKNOWN") || reply.url.path.ends_with("/tags/list")))
     error.with_hint(concat("the registry has no repository ", endpoint_.repository, ", or hides it"));
   else if (status == 404)

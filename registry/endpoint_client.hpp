@@ -40,6 +40,8 @@ class EndpointClient {
   // The answer, whatever its status, after at most two challenges and as many retries as the policy allows.
   // Throws TransferError, Error(denied) for refused credentials and redirects, Error(canceled).
   Reply send(const Call& call);
+  // Whether the server has asked for credentials so far.
+  bool asks_for_credentials() const { return session_.authenticator().asks_for_credentials(auth_target()); }
   // Throws the RegistryError for an answer that should not be, with a hint about what to do.
   [[noreturn]] void fail(Reply& reply);
 

@@ -42,6 +42,7 @@ TransferError::Kind kind_of(CURLcode code) {
   switch (code) {
     case CURLE_COULDNT_RESOLVE_PROXY:
     case CURLE_COULDNT_RESOLVE_HOST:
+      return TransferError::Kind::unknown;
     case CURLE_COULDNT_CONNECT:
     case CURLE_OPERATION_TIMEDOUT:
     case CURLE_PROXY:
@@ -254,6 +255,7 @@ class HttpLoop {
                       files.empty() ? std::string("the system's CA files") : join(files, ", "),
                       "; add the server's CA there, or name it with SSL_CERT_FILE");
       }
+      case TransferError::Kind::unknown:
       case TransferError::Kind::unreachable:
         return transfer.proxy.empty()
                    ? std::string("check the name, the network and the proxy settings")

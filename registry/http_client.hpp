@@ -76,7 +76,8 @@ struct HttpRequest {
 class TransferError : public Error {
  public:
   enum class Kind {
-    unreachable,  // no connection: name, address, proxy, refused, timeout
+    unknown,      // the name of the server, or of the proxy, has no address
+    unreachable,  // no connection: address, proxy, refused, timeout
     untrusted,    // the server's certificate, or one of ours, is not good
     unwelcome,    // the server wants a client certificate that we do not have
     not_tls,      // the server does not speak TLS on that port
@@ -87,7 +88,9 @@ class TransferError : public Error {
   Kind kind() const { return kind_; }
   const std::string& reason() const { return reason_; }
   // True when the same request may succeed later.
-  bool is_transient() const { return kind_ == Kind::unreachable || kind_ == Kind::broken; }
+  bool is_transient() const {
+    return kind_ == Kind::unknown || kind_ == Kind::unreachable || kind_ == Kind::broken;
+  }
 
  private:
   Kind kind_;

@@ -130,7 +130,7 @@ class Fetch {
                                 .value_or(std::chrono::seconds(0)));
         if (!wait) throw status_error(download_, reply.status());
       } catch (const TransferError& error) {
-        wait = error.is_transient() ? backoff.next() : std::nullopt;
+        wait = backoff.next_after(error);
         if (!wait)
           throw fetch_error(ErrorCode::unavailable, download_, error.reason()).with_hint(error.hint());
       }

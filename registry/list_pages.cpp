@@ -12,7 +12,7 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr std::size_t kMaxPages = 10'000;
+constexpr std::size_t kMaxName = 1024;  // bytes; no tag or repository has nearly as many
 
 }  // namespace
 
@@ -21,12 +21,12 @@ std::optional<Url> ListPages::next(const Reply& reply) {
   if (!link) return std::nullopt;
   auto url = reply.url.resolve(*link);
   if (!url) throw Error(ErrorCode::corrupt, concat(reply.shown(), ": the link to the next page is no URL"));
-  seen_.insert(reply.url.to_string());
-  if (seen_.contains(url->to_string()))
+  seen_.insert(sha256(reply.url.to_string()));
+  if (seen_.contains(sha256(url->to_string())))
     throw Error(ErrorCode::corrupt,
                 concat(reply.shown(), ": the link to the next page leads back to one that was read"));
-  if (seen_.size() == kMaxPages)
-    throw Error(ErrorCode::corrupt, concat(reply.shown(), ": the list has more than ", kMaxPages, " pages"));
+  if (seen_.size() == most_)
+    throw Error(ErrorCode::corrupt, concat(reply.shown(), ": the list has more than ", most_, " pages"));
   return url;
 }
 
@@ -39,7 +39,7 @@ std::vector<std::string> read_names(Reply& reply, const char* key, std::string_v
   if (!json.is_object() || list == json.end() || (!list->is_array() && !list->is_null())) refuse();
   std::vector<std::string> out;
   for (const auto& name : *list) {
-    if (!name.is_string()) refuse();
+    if (!name.is_string() || name.get_ref<const std::string&>().size() > kMaxName) refuse();
     out.push_back(name.get<std::string>());
   }
   return out;

@@ -1,6 +1,7 @@
 #include "registry/partial_file.hpp"
 
 #include "base/error.hpp"
+#include "base/locked_file.hpp"
 #include "base/text.hpp"
 
 #include <cerrno>
@@ -9,7 +10,6 @@
 #include <vector>
 
 #include <fcntl.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -37,15 +37,10 @@ PartialFile::~PartialFile() {
   if (!path_.empty() && (on_exit_ == OnExit::remove || size_ == 0)) ::unlink(path_.c_str());
 }
 
-// Locks the file; false when somebody else has it, or moved it away between opening and locking.
+// Locks the file; false when somebody else has it.
 bool PartialFile::adopt(const fs::path& path) {
-  UniqueFd fd = open_file(path, O_RDWR | O_CREAT, 0644);
-  if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) return false;
-  struct stat opened {};
-  struct stat named {};
-  if (::fstat(fd.get(), &opened) != 0 || ::stat(path.c_str(), &named) != 0 || opened.st_ino != named.st_ino ||
-      opened.st_dev != named.st_dev)
-    return false;
+  auto fd = try_open_locked(path, FileLock::Kind::exclusive);
+  if (!fd) return false;
   fd_ = std::move(fd);
   path_ = path;
   return true;

@@ -66,7 +66,7 @@ class Pull {
   }
 
   void fetch_blob(const oci::Descriptor& blob) {
-    if (to_.contains(blob.digest)) {
+    if (to_.claim(blob.digest)) {
       const std::scoped_lock lock(mutex_);
       ++report_.there;
       return;

@@ -100,9 +100,17 @@ class SetPush {
     auto& image = images_[i];
     check(item);
     const auto there = image.client->resolve(reference_of(item));
-    if (there && there->digest == item.image.digest) return;
+    if (there && there->digest == item.image.digest && is_listed(item, *image.client)) return;
     image.contents = read_contents(*item.from, item.image);
     image.outcome.report.outcome = PushReport::Outcome::pushed;
+  }
+
+  // A run that was killed may have stored what refers to something and not listed it. Such things have no
+  // tag.
+  static bool is_listed(const PushItem& item, RegistryClient& client) {
+    if (!item.to.tag.empty()) return true;
+    const auto subject = subject_of(item.from->document(item.image));
+    return !subject || client.lists_referrer(*subject, item.image.digest);
   }
 
   void place_blobs() {

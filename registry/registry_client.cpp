@@ -184,10 +184,8 @@ ManifestContent RegistryClient::read_manifest(Reply& reply, const std::string& r
 oci::Descriptor RegistryClient::put_manifest(const std::string& reference, std::string_view bytes,
                                              const std::string& media_type) {
   auto stored = store_manifest(reference, bytes, media_type);
-  const auto json = Json::parse(bytes, nullptr, false);
-  if (json.is_object() && json.contains("subject") && json["subject"].is_object() &&
-      stored.referrers == Referrers::listed_by_client)
-    list_referrer(json["subject"].value("digest", std::string()), stored.manifest, bytes);
+  if (stored.referrers == Referrers::listed_by_client)
+    if (const auto subject = subject_of(bytes)) list_referrer(*subject, stored.manifest, bytes);
   return std::move(stored.manifest);
 }
 

@@ -57,7 +57,10 @@ class RegistryClient {
   // The manifest itself; over 4 MiB is refused. `reference` that is a digest is checked against the content.
   ManifestContent manifest(const std::string& reference);
   // Stores a manifest under a tag or its own digest. When it has a subject and the registry does not keep
-  // referrers itself, the list that stands in for it (tag sha256-<hex>) is brought up to date.
+  // referrers itself, the list that stands in for it (tag sha256-<hex>) is brought up to date: by one thread
+  // of a session at a time, and read again afterwards, because registries cannot change a tag on condition.
+  // Another process that writes the same list in just that moment may still take an entry out of it; a later
+  // run that asks `lists_referrer` puts it back.
   oci::Descriptor put_manifest(const std::string& reference, std::string_view bytes,
                                const std::string& media_type);
   // Removes a tag or, by digest, a manifest with all its tags; false when it was not there.
@@ -88,6 +91,10 @@ class RegistryClient {
   std::optional<std::vector<Referrer>> referrers_from_api(const oci::Digest& subject,
                                                           const std::string& artifact_type = {});
   std::vector<Referrer> referrers_from_tag(const oci::Digest& subject, const std::string& artifact_type = {});
+  // Whether whoever asks the registry itself for what refers to `subject` is told of `referrer`, which is
+  // there: a registry with the API knows by itself, and is asked for that once; otherwise the tag is read,
+  // once for each subject.
+  bool lists_referrer(const oci::Digest& subject, const oci::Digest& referrer);
 
   // The endpoint that takes content, for uploads (upload.hpp).
   EndpointClient& origin() { return *endpoints_.back(); }
@@ -111,17 +118,31 @@ class RegistryClient {
   };
   StoredManifest store_manifest(const std::string& reference, std::string_view bytes,
                                 const std::string& media_type);
-  void list_referrer(const std::string& subject, const oci::Descriptor& manifest, std::string_view bytes);
+  // Of one subject, in the tag that stands in for the API.
+  struct ReferrerList {
+    std::mutex mutex;
+    std::optional<std::set<oci::Digest>> digests;  // nothing before they were read
+  };
+  ReferrerList& referrer_list_of(const oci::Digest& subject);
+  bool has_referrers_api(const oci::Digest& subject);
+  std::optional<ManifestContent> referrers_list(const std::string& tag);
+  void list_referrer(const oci::Digest& subject, const oci::Descriptor& manifest, std::string_view bytes);
 
   RegistrySession& session_;
   std::string registry_;
   std::string repository_;
   std::stop_token stop_;
   std::vector<std::unique_ptr<EndpointClient>> endpoints_;
-  std::atomic<bool> lacks_referrers_api_ = false;
+  enum class Api { unknown, there, missing };
+  std::atomic<Api> referrers_api_ = Api::unknown;
+  std::mutex referrers_api_search_;
   std::mutex mutex_;
   std::set<const EndpointClient*> set_aside_;                    // mirrors that failed, or gave wrong content
   std::map<oci::Digest, const EndpointClient*> blobs_given_by_;  // by mirrors
+  std::map<oci::Digest, ReferrerList> referrer_lists_;           // by subject; entries stay where they are
 };
+
+// What a manifest or index refers to; nothing when it does not, or is no document.
+std::optional<oci::Digest> subject_of(std::string_view document);
 
 }  // namespace dash::registry

@@ -52,7 +52,8 @@ class RegistrySession {
   // Held by whoever finds it out, so that the others do not try in vain.
   std::mutex& protocol_search() { return protocol_search_; }
 
-  // Held while a list of referrers is read, changed and written back (RegistryClient::put_manifest).
+  // Held while a list of referrers is read, changed and written back (RegistryClient::put_manifest). Other
+  // processes do not know it.
   std::mutex& referrer_lists() { return referrer_lists_; }
 
  private:

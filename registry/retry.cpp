@@ -2,6 +2,7 @@
 
 #include "base/error.hpp"
 #include "base/text.hpp"
+#include "registry/http_client.hpp"
 
 #include <algorithm>
 #include <condition_variable>
@@ -30,6 +31,12 @@ std::optional<std::chrono::milliseconds> Backoff::next(std::chrono::milliseconds
   ++tries_;
   std::uniform_int_distribution<std::int64_t> jitter(0, ceiling.count());
   return std::max(floor, std::chrono::milliseconds(jitter(random_)));
+}
+
+std::optional<std::chrono::milliseconds> Backoff::next_after(const TransferError& failure) {
+  const bool unknown = failure.kind() == TransferError::Kind::unknown;
+  if (!failure.is_transient() || (unknown && tries_ > 0)) return std::nullopt;
+  return next();
 }
 
 void pause_for(std::chrono::milliseconds time, std::stop_token stop) {

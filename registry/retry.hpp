@@ -15,6 +15,8 @@
 
 namespace dash::registry {
 
+class TransferError;
+
 struct RetryPolicy {
   unsigned retries = 5;                           // after the first try
   std::chrono::milliseconds base{500};            // doubled with each try, with full jitter
@@ -37,6 +39,9 @@ class Backoff {
   // How long to wait before the next try, `floor` being what the server asks for; nothing when there is no
   // further try.
   std::optional<std::chrono::milliseconds> next(std::chrono::milliseconds floor = {});
+  // The same after a transfer that failed: nothing where a further try is pointless, one more try for a name
+  // that has no address, which is misspelt far more often than a name server stumbles.
+  std::optional<std::chrono::milliseconds> next_after(const TransferError& failure);
 
  private:
   const RetryPolicy& policy_;

@@ -36,6 +36,24 @@ std::string make_stand_in(RegistryClient& client, const std::string& tag) {
       .to_json();
 }
 
+Error deletes_nothing(const RegistryClient& client, const std::string& name) {
+  return std::move(Error(ErrorCode::unsupported,
+                         concat(client.registry(), '/', client.repository(), name,
+                                " was not removed: ", client.registry(), " does not allow deleting (405)"))
+                       .with_hint("its operator allows it: in distribution with 'delete: {enabled: true}' "
+                                  "below 'storage', or REGISTRY_STORAGE_DELETE_ENABLED=true"));
+}
+
+// `name` is what was asked for: ":TAG" or "@DIGEST".
+bool delete_by_digest(RegistryClient& client, const std::string& digest, const std::string& name) {
+  try {
+    return client.delete_manifest(digest);
+  } catch (const RegistryError& error) {
+    if (error.status() != 405) throw;
+    throw deletes_nothing(client, name);
+  }
+}
+
 }  // namespace
 
 bool remove_tag(RegistryClient& client, const std::string& tag) {
@@ -50,9 +68,13 @@ bool remove_tag(RegistryClient& client, const std::string& tag) {
   const auto digest = oci::Digest::of(stand_in).to_string();
   for (const auto& reference : {digest, tag}) {
     client.put_manifest(reference, stand_in, type);
-    client.delete_manifest(digest);
+    delete_by_digest(client, digest, ':' + tag);
   }
   return true;
+}
+
+bool remove_manifest(RegistryClient& client, const oci::Digest& digest) {
+  return delete_by_digest(client, digest.to_string(), '@' + digest.to_string());
 }
 
 }  // namespace dash::registry

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <utility>
 
 namespace dash::registry {
 
@@ -82,10 +83,12 @@ class Upload {
         return finish(nullptr, 0);
       } catch (const TransferError& error) {
         if (!error.is_transient()) throw;
+        if (has_arrived()) return done();
         pause_or_rethrow({});
         recover();
       } catch (const RegistryError& error) {
         if (!recoverable(error)) throw;
+        if (has_arrived()) return done();
         pause_or_rethrow(retry_after_);
         recover();
       } catch (const Error& error) {
@@ -161,11 +164,19 @@ class Upload {
     call.body_size = size;
     call.headers.add("Content-Type", "application/octet-stream");
     if (size > kStreamBlock) call.wire = HttpRequest::Wire::own;
+    completing_ = true;
     auto reply = client_.origin().send(call);
     if (reply.status() != 201 && reply.status() != 204 && reply.status() != 200) refuse(reply);
+    return done();
+  }
+
+  UploadResult done() {
     note_.forget();
     return result_;
   }
+
+  // Whether the registry completed the blob although its answer was lost, or a proxy's came in its place.
+  bool has_arrived() { return std::exchange(completing_, false) && client_.has_blob(blob_); }
 
   // Throws the answer as an error, and keeps what the way on depends on.
   [[noreturn]] void refuse(Reply& reply) {
@@ -249,6 +260,7 @@ class Upload {
   std::optional<Url> location_;
   std::chrono::milliseconds retry_after_{};
   bool one_piece_ = false;
+  bool completing_ = false;  // the last request was the one that gives the blob its digest
   UploadResult result_;
 };
 

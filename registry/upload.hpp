@@ -27,7 +27,8 @@ struct UploadResult {
 // RegistrySettings::state_directory while they last. The source must be at its start.
 //
 // A registry that loses a session (distribution does, when a connection breaks in the middle of a chunk) gets
-// the blob again from the start. One that takes no chunks gets it in one piece. Failures as RegistryClient's.
+// the blob again from the start. One that takes no chunks gets it in one piece. When the answer to the last
+// request is lost, the registry is asked whether it has the blob. Failures as RegistryClient's.
 UploadResult upload_blob(RegistryClient& client, const oci::Descriptor& blob, BlobSource& source,
                          const UploadOptions& options);
 

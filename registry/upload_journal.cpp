@@ -35,6 +35,13 @@ UploadNote::UploadNote(const fs::path& directory, const std::string& target, con
     location_ = Url::parse(json["location"].get<std::string>());
 }
 
+// The lock file goes with the note, while the lock is still held: FileLock gives nobody a file that is gone.
+UploadNote::~UploadNote() {
+  if (file_.empty() || location_) return;
+  auto lock_file = file_;
+  ::unlink(lock_file.replace_extension(".lock").c_str());
+}
+
 void UploadNote::store(const Url& location) {
   location_ = location;
   if (file_.empty()) return;
@@ -52,10 +59,7 @@ void UploadNote::store(const Url& location) {
 
 void UploadNote::forget() {
   location_.reset();
-  if (file_.empty()) return;
-  ::unlink(file_.c_str());
-  auto lock_file = file_;
-  ::unlink(lock_file.replace_extension(".lock").c_str());
+  if (!file_.empty()) ::unlink(file_.c_str());
 }
 
 }  // namespace dash::registry

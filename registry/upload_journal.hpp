@@ -17,6 +17,9 @@ class UploadNote {
  public:
   // Opens the note for a blob on its way to "registry/repository".
   UploadNote(const fs::path& directory, const std::string& target, const oci::Digest& digest);
+  ~UploadNote();
+  UploadNote(const UploadNote&) = delete;
+  UploadNote& operator=(const UploadNote&) = delete;
 
   // The session that an earlier run began; nothing when there is none, or the file is damaged.
   std::optional<Url> location() const { return location_; }

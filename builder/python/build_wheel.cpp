@@ -160,7 +160,8 @@ std::vector<std::string> toolchain_packages() {
 fs::path build_wheel(const Workbench& bench, const BuildContext& context, const WheelSource& source) {
   const fs::path built = bench.store.packages() / "built";
   const fs::path destination = built / build_key(bench, context, source);
-  if (const fs::path wheel = find_wheel(destination); !wheel.empty()) return wheel;
+  if (bench.store.claim(destination))
+    if (const fs::path wheel = find_wheel(destination); !wheel.empty()) return wheel;
   bench.log(context.step, concat("Building ", project_name(source)));
   WheelBuild build(bench, context, source);
   build.get_source();

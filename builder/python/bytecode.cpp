@@ -302,7 +302,7 @@ struct BytecodeCompiler::State {
 
   void add(const InstalledDistribution& distribution) {
     const fs::path path = cache_path(bench.store, scheme, distribution.wheel_sha256);
-    if (fs::exists(path)) return;
+    if (bench.store.claim(path)) return;
     const ZipReader& zip = distribution.wheel->zip();
     Json requests = Json::array();
     for (const CompileJob& source : distribution.sources)

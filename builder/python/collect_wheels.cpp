@@ -76,7 +76,7 @@ class WheelCollector::State {
       if (file == nullptr) continue;
       // Without a hash only the content can tell where the file belongs.
       const fs::path kept = file->sha256 ? kept_path(*file->sha256, file->file_name) : fs::path();
-      if (!kept.empty() && fs::exists(kept)) {
+      if (!kept.empty() && bench_.store.claim(kept.parent_path()) && fs::exists(kept)) {
         arrive(index, kept);
         continue;
       }

@@ -1,7 +1,7 @@
 #include "builder/python/package_installer.hpp"
 
 #include "base/text.hpp"
-#include "builder/disk_space.hpp"
+#include "builder/eviction.hpp"
 #include "builder/layer_annotations.hpp"
 #include "builder/package_name.hpp"
 #include "builder/python/arrange_packages.hpp"
@@ -119,7 +119,7 @@ class Installer {
   // Gets wheels and plans their installation as they come; their modules are compiled meanwhile.
   void get(const std::vector<std::size_t>& indices, Purpose purpose) {
     if (indices.empty()) return;
-    require_space(bench_.store.home(), space_for(indices), kPurpose);
+    require_room(bench_.store, space_for(indices), kPurpose, bench_.stop);
     wheels_.collect(indices, [this, purpose](std::size_t index, LocalWheel wheel) {
       Package& package = packages_[index];
       package.key = package_key(index, wheel);
@@ -182,7 +182,7 @@ class Installer {
                concat("Installing ", facts.size(), facts.size() == 1 ? " package in " : " packages in ",
                       groups.size(), groups.size() == 1 ? " layer, " : " layers, ",
                       groups.size() - missing.size(), " of them known"));
-    require_space(bench_.store.home(), space, kPurpose);
+    require_room(bench_.store, space, kPurpose, bench_.stop);
     write(groups, missing);
 
     std::vector<oci::Layer> out;

@@ -68,7 +68,7 @@ fs::path get_archive(const Workbench& bench, const RuntimeArchive& archive, cons
   const auto directory = bench.store.packages() / "runtimes";
   make_directories(directory);
   const auto kept = directory / to_hex(archive.sha256);
-  if (fs::exists(kept)) return kept;
+  if (bench.store.claim(kept)) return kept;
   if (bench.network == Network::none)
     throw Error(ErrorCode::unavailable, concat("the runtime archive of Python ", archive.version,
                                                " is not in the store, and the build is offline"))

@@ -78,6 +78,7 @@ void put(std::map<std::string, std::string>& environment, const char* name, std:
 SandboxCommand UvCommand::command(const std::vector<std::string>& arguments) const {
   const fs::path cache = bench_.store.caches() / "uv";
   make_directories(cache);
+  bench_.store.claim(cache);
   SandboxCommand out;
   out.argv = {kProgram};
   out.argv.insert(out.argv.end(), arguments.begin(), arguments.end());

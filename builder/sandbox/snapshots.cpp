@@ -6,12 +6,14 @@
 #include "base/text.hpp"
 #include "oci/compression.hpp"
 #include "oci/extract.hpp"
+#include "oci/lease.hpp"
 
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <cstdio>
 #include <thread>
+#include <utility>
 
 namespace dash::builder {
 
@@ -51,6 +53,9 @@ void publish(const fs::path& tree, const fs::path& destination) {
 constexpr std::uint64_t kMaxRatio = 300;
 constexpr std::uint64_t kAlwaysAllowed = std::uint64_t{4} << 30;
 
+// How many times their size layers usually unpack to, generously.
+constexpr std::uint64_t kUsualRatio = 4;
+
 // Unpacks the layer's blob while checking it against both of its digests. Inflating and hashing have a thread
 // of their own beside the one that writes files.
 void unpack(const oci::BlobStore& blobs, const oci::Layer& layer, const fs::path& directory,
@@ -74,8 +79,8 @@ void unpack(const oci::BlobStore& blobs, const oci::Layer& layer, const fs::path
 
 }  // namespace
 
-Snapshots::Snapshots(const fs::path& directory, const oci::BlobStore& blobs)
-    : directory_(directory), blobs_(blobs) {
+Snapshots::Snapshots(const fs::path& directory, const oci::BlobStore& blobs, RequireRoom require_room)
+    : directory_(directory), blobs_(blobs), require_room_(std::move(require_room)) {
   make_directories(directory_);
 }
 
@@ -91,8 +96,16 @@ FileLock Snapshots::lock(const fs::path& snapshot, std::stop_token stop) const {
   }
 }
 
+// A finished tree; it counts as used from now on.
+std::optional<fs::path> Snapshots::claim(const fs::path& tree) const {
+  const auto held = oci::lock_out_eviction(directory_);
+  auto found = if_usable(tree);
+  if (found) oci::mark_used(marker_of(tree));
+  return found;
+}
+
 std::optional<fs::path> Snapshots::find_layer(const oci::DiffId& diff_id) const {
-  return if_usable(directory_ / diff_id.hex());
+  return claim(directory_ / diff_id.hex());
 }
 
 void Snapshots::expect(const std::vector<oci::Layer>& layers) const {
@@ -107,6 +120,7 @@ fs::path Snapshots::layer(const oci::Layer& layer, std::stop_token stop) {
   const auto destination = directory_ / layer.diff_id.hex();
   const auto held = lock(destination, stop);
   if (auto found = find_layer(layer.diff_id)) return *found;
+  if (require_room_) require_room_(kUsualRatio * layer.blob.size);
   const fs::path partial = destination.string() + ".partial";
   remove_tree(partial);  // of a build that was killed: whoever holds the lock is alone
   make_directories(partial);
@@ -128,13 +142,13 @@ fs::path Snapshots::path_of_tree(std::string_view key) const {
 }
 
 std::optional<fs::path> Snapshots::find_tree(std::string_view key) const {
-  return if_usable(path_of_tree(key));
+  return claim(path_of_tree(key));
 }
 
 fs::path Snapshots::keep_tree(std::string_view key, const fs::path& tree) {
   const auto destination = path_of_tree(key);
   const auto held = lock(destination, {});
-  if (!if_usable(destination)) publish(tree, destination);
+  if (!claim(destination)) publish(tree, destination);
   return destination;
 }
 

@@ -5,6 +5,8 @@
 #include "oci/blob_store.hpp"
 #include "oci/descriptor.hpp"
 
+#include <cstdint>
+#include <functional>
 #include <optional>
 #include <stop_token>
 #include <string>
@@ -16,12 +18,16 @@ namespace dash::builder {
 // One directory per diff id, unpacked at most once however many builds (threads or processes) ask for it at
 // the same time. A directory appears complete and verified, or not at all; what a killed build left behind is
 // removed by the next one that wants the same snapshot. Snapshots are a cache and not synced to disk: each is
-// marked with the run of the kernel that made it, and made anew after a restart. Safe to use from several
+// marked with the run of the kernel that made it, and made anew after a restart. The mark's time says when it
+// was used last. Safe to use from several
 // threads.
 class Snapshots {
  public:
+  // Called before a layer is unpacked with about the room it takes; throws when there is none.
+  using RequireRoom = std::function<void(std::uint64_t bytes)>;
+
   // `directory` is made when missing; `blobs` must outlive this object.
-  Snapshots(const fs::path& directory, const oci::BlobStore& blobs);
+  Snapshots(const fs::path& directory, const oci::BlobStore& blobs, RequireRoom require_room = {});
 
   // The layer as a tree in overlay form (whiteouts are 0/0 devices). Error(corrupt) when blob or diff id do
   // not match.
@@ -39,10 +45,12 @@ class Snapshots {
 
  private:
   fs::path path_of_tree(std::string_view key) const;
+  std::optional<fs::path> claim(const fs::path& tree) const;
   FileLock lock(const fs::path& snapshot, std::stop_token stop) const;
 
   fs::path directory_;
   const oci::BlobStore& blobs_;
+  RequireRoom require_room_;
 };
 
 }  // namespace dash::builder

@@ -111,7 +111,7 @@ class PythonPackagesStep : public Step {
     request.locked = locked_;
     request.locked_place = request_.locked_place;
     request.upgrade = request_.upgrade;
-    if (const auto before = find_lock(bench_.store, request_.name)) request.previous_lock = before->text;
+    request.previous_lock = find_lock(bench_.store, request_.name).value_or("");
     Snapshots snapshots(bench_.store.snapshots(), bench_.store.layers());
     if (has_runtime(below)) request.runtime = runtime_tree(below, snapshots);
     request.toolchain = [this, &snapshots, layers = system_layers(below)](

@@ -14,7 +14,8 @@ namespace dash::builder {
 
 // `bench`, `request` and `app` must outlive the steps.
 std::unique_ptr<Step> make_launcher_step(const Workbench& bench);
-std::unique_ptr<Step> make_system_packages_step(const Workbench& bench, const AppInputs& app);
+std::unique_ptr<Step> make_system_packages_step(const Workbench& bench, const BuildRequest& request,
+                                                const AppInputs& app);
 // Only for apps with a runtime.txt, when runtime archives are configured.
 std::unique_ptr<Step> make_python_runtime_step(const Workbench& bench, const BuildRequest& request,
                                                const AppInputs& app);

@@ -30,7 +30,7 @@ StepList make_steps(const Workbench& bench, const BuildRequest& request) {
   const auto& app = *out.app;
   out.steps.push_back(make_base_step(bench, request.base));
   out.steps.push_back(make_launcher_step(bench));
-  out.steps.push_back(make_system_packages_step(bench, app));
+  out.steps.push_back(make_system_packages_step(bench, request, app));
   if (app.runtime && !request.runtimes.empty())
     out.steps.push_back(make_python_runtime_step(bench, request, app));
   // bin/pre_compile needs the source, and the packages may need what it makes; otherwise the source, which

@@ -24,8 +24,9 @@ constexpr std::uint64_t kMaxNames = std::uint64_t{16} << 20;
 struct AptRun {
   SandboxResult result;
   AptStage stage;
-  std::string names;     // one package name per line
-  std::string versions;  // "NAME | VERSION | SOURCE"
+  std::string names;       // one package name per line
+  std::string versions;    // "NAME | VERSION | SOURCE"
+  std::string diversions;  // dpkg's, when it went well
 };
 
 AptRun run_apt(const Workbench& bench, const std::vector<oci::Layer>& layers, const AptFiles& files,
@@ -55,9 +56,10 @@ AptRun run_apt(const Workbench& bench, const std::vector<oci::Layer>& layers, co
                     {report, kAptReportDirectory, SandboxMount::Access::read_write},
                     {policy, "/usr/sbin/policy-rc.d", SandboxMount::Access::read_only}};
   command.on_output = [&](std::string_view line) { bench.log(step, std::string(line)); };
-  AptRun run{bench.sandbox.run(command, bench.stop), {}, {}, {}};
+  AptRun run{bench.sandbox.run(command, bench.stop), {}, {}, {}, {}};
   run.stage = parse_apt_stage(read_file_if_exists(report / "stage", 4096).value_or(""));
   run.names = read_file_if_exists(report / "names", kMaxNames).value_or("");
+  run.diversions = read_file_if_exists(report / "diversions", kMaxNames).value_or("");
   run.versions = read_file_if_exists(report / "versions", kMaxNames).value_or("");
   return run;
 }
@@ -193,11 +195,14 @@ std::string suggestions(std::string_view names, std::string_view wrong) {
 
 }  // namespace
 
-oci::Layer install_system_packages(const Workbench& bench, const std::vector<oci::Layer>& layers,
-                                   const AppDirectory& app, const AptFiles& files, const std::string& step) {
-  const auto run = run_apt(bench, layers, files, app.path(), Recommends::install, step);
+std::vector<oci::Layer> install_system_packages(const Workbench& bench, const std::vector<oci::Layer>& layers,
+                                                const AppDirectory& app, const AptFiles& files,
+                                                const SystemInstallation& installation) {
+  const auto run = run_apt(bench, layers, files, app.path(), Recommends::install, installation.step);
   if (run.result.exit_code != 0) fail(files, run, bench.network);
-  return change_to_layer(bench, run.result.changes);
+  return change_to_package_layers(
+      bench, run.result.changes,
+      {installation.step, layers, run.diversions, installation.limits, installation.reuse});
 }
 
 fs::path install_toolchain(const Workbench& bench, Snapshots& snapshots,

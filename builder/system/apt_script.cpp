@@ -115,6 +115,7 @@ if [[ -d $dash_in/debs ]]; then
   apt-get -q -y --reinstall --allow-downgrades install -- "$dash_in"/debs/*/*
 fi
 if [[ -e $dash_in/apt-conf.kept ]]; then cp $dash_in/apt-conf.kept /etc/apt/apt.conf.d/99dokku-apt; fi
+if [[ -e /var/lib/dpkg/diversions ]]; then cp /var/lib/dpkg/diversions /run/dash-build/apt-report/; fi
 at end
 )";
 

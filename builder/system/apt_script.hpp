@@ -14,7 +14,7 @@ namespace dash::builder {
 // Where the script's files are in the sandbox.
 inline constexpr const char* kAptInputDirectory = "/run/dash-build/apt";
 // Where it says what it is at, and, when a package can't be installed, which ones there are (files "names"
-// and "versions").
+// and "versions"); at the end dpkg's "diversions".
 inline constexpr const char* kAptReportDirectory = "/run/dash-build/apt-report";
 
 enum class Recommends { install, leave_out };

@@ -11,11 +11,14 @@
 #include <atomic>
 #include <map>
 #include <set>
+#include <span>
 
 namespace dash::registry {
 
 namespace {
 
+constexpr std::size_t kImagesAtOnce = 100;                         // whose documents are read side by side
+constexpr std::uint64_t kDocumentsKept = std::uint64_t{16} << 20;  // bytes; others are read again
 constexpr std::size_t kRepositoriesNoted = 4;  // of those that share a blob; one is enough to mount it
 
 std::string repository_of(const std::string& name) {
@@ -74,7 +77,8 @@ class BundleExport::Planner {
     (unchanged ? out_.index_.required.images : out_.index_.images).push_back({item.name, std::move(image)});
     for (auto& document : contents.documents) {
       note(unchanged ? required_ : out_.index_.documents, document.descriptor, repository, unchanged);
-      out_.documents_.emplace(document.descriptor.digest, std::move(document.bytes));
+      out_.sources_.emplace(document.descriptor.digest, item.from);
+      if (!unchanged) keep(std::move(document));
     }
     for (const auto& blob : contents.blobs) {
       const bool left_out = unchanged || blobs_.contains(blob.digest);
@@ -90,6 +94,11 @@ class BundleExport::Planner {
   }
 
  private:
+  void keep(Document document) {
+    if (kept_ + document.bytes.size() > kDocumentsKept) return;
+    kept_ += document.bytes.size();
+    out_.documents_.emplace(document.descriptor.digest, std::move(document.bytes));
+  }
   void note(std::vector<BundledBlob>& list, const oci::Descriptor& descriptor, const std::string& repository,
             bool left_out) {
     auto& places = left_out ? left_out_ : included_;
@@ -116,6 +125,7 @@ class BundleExport::Planner {
   std::map<oci::Digest, Place> included_;
   std::map<oci::Digest, Place> left_out_;
   std::vector<BundledBlob> required_;
+  std::uint64_t kept_ = 0;
 };
 
 BundleExport::BundleExport(RegistrySession& session, const std::vector<BundleItem>& items,
@@ -126,13 +136,16 @@ BundleExport::BundleExport(RegistrySession& session, const std::vector<BundleIte
   for (const auto& item : items)
     if (!names.insert(item.name).second)
       throw Error(ErrorCode::usage, concat("two images would be ", item.name, " in the bundle"));
-  std::vector<ImageContents> contents(items.size());
-  TransferGroup(stop_).for_each(session_.transfers(), items.size(), [&](std::size_t i) {
-    with_context(concat("while reading ", items[i].name),
-                 [&] { contents[i] = read_contents(*items[i].from, items[i].image); });
-  });
   Planner planner(*this, since);
-  for (std::size_t i = 0; i < items.size(); ++i) planner.add(items[i], std::move(contents[i]));
+  for (std::size_t at = 0; at < items.size(); at += kImagesAtOnce) {
+    const auto piece = std::span(items).subspan(at, std::min(kImagesAtOnce, items.size() - at));
+    std::vector<ImageContents> contents(piece.size());
+    TransferGroup(stop_).for_each(session_.transfers(), piece.size(), [&](std::size_t i) {
+      with_context(concat("while reading ", piece[i].name),
+                   [&] { contents[i] = read_contents(*piece[i].from, piece[i].image); });
+    });
+    for (std::size_t i = 0; i < piece.size(); ++i) planner.add(piece[i], std::move(contents[i]));
+  }
   planner.finish();
   plan_.emplace(index_);
 }
@@ -148,14 +161,16 @@ ExportReport BundleExport::report() const {
 }
 
 std::unique_ptr<BlobSource> BundleExport::open(const oci::Descriptor& blob) const {
-  if (const auto found = documents_.find(blob.digest); found != documents_.end())
-    return open_verified(
-        [&bytes = found->second](std::uint64_t offset) {
-          return std::make_unique<MemorySource>(
-              std::string_view(bytes).substr(static_cast<std::size_t>(offset)));
-        },
-        blob, blob.digest.to_string());
-  return sources_.at(blob.digest)->blob(blob);
+  auto& source = *sources_.at(blob.digest);
+  if (!oci::media_type::is_index(blob.media_type) && !oci::media_type::is_manifest(blob.media_type))
+    return source.blob(blob);
+  const auto kept = documents_.find(blob.digest);
+  return open_verified(
+      [bytes = kept != documents_.end() ? kept->second : source.document(blob)](std::uint64_t offset) {
+        return std::make_unique<MemorySource>(
+            std::string_view(bytes).substr(static_cast<std::size_t>(offset)));
+      },
+      blob, blob.digest.to_string());
 }
 
 ExportReport BundleExport::write(const fs::path& file, std::uint64_t part_size) {

@@ -36,8 +36,9 @@ struct ExportReport {
 // RegistrySession::transfers(). The session must outlive it.
 class BundleExport {
  public:
-  // Reads all manifests. What `since` has is left out: images that are the same under the same name, and
-  // blobs wherever they are. An empty `items` is Error(usage), as are two images of one name.
+  // Reads all manifests, and keeps up to 16 MiB of them; more are read again when they are written. What
+  // `since` has is left out: images that are the same under the same name, and blobs wherever they are. An
+  // empty `items` is Error(usage), as are two images of one name.
   BundleExport(RegistrySession& session, const std::vector<BundleItem>& items,
                const std::optional<Inventory>& since, EventSink& events, std::stop_token stop);
 
@@ -60,7 +61,7 @@ class BundleExport {
   EventSink& events_;
   std::stop_token stop_;
   BundleIndex index_;
-  std::unordered_map<oci::Digest, std::string> documents_;
+  std::unordered_map<oci::Digest, std::string> documents_;  // those that are kept
   std::unordered_map<oci::Digest, std::shared_ptr<ImageSource>> sources_;
   std::optional<BundlePlan> plan_;
 };

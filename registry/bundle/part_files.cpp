@@ -1,13 +1,13 @@
 #include "registry/bundle/part_files.hpp"
 
 #include "base/error.hpp"
+#include "base/locked_file.hpp"
 #include "base/text.hpp"
 
 #include <algorithm>
 #include <cerrno>
 
 #include <fcntl.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -61,8 +61,8 @@ PartFilesWriter::PartFilesWriter(const fs::path& file, std::uint64_t size, std::
     Part part;
     part.name = part_size == 0 ? file : part_name(file, i + 1);
     part.path = part.name.string() + ".part";
-    part.fd = open_file(part.path, O_RDWR | O_CREAT, 0644);
-    if (::flock(part.fd.get(), LOCK_EX | LOCK_NB) != 0)
+    part.fd = try_open_locked(part.path, FileLock::Kind::exclusive);
+    if (!part.fd)
       throw Error(ErrorCode::unavailable, concat("another process writes ", part.path.string()))
           .with_hint("wait for it, or choose another name");
     reserve(part.fd, std::min(part_size_, size - i * part_size_), part.path);

@@ -282,7 +282,7 @@ class Selector {
     std::exception_ptr failure;
     attempt(failure, [&] {
       SelectedImage image{SelectedImage::Role::listed, candidate.source, *candidate.image,
-                          entry.repository->images, std::nullopt};
+                          entry.repository->images,    std::nullopt,     std::nullopt};
       if (entry.image->destination) image.destination = entry.image->destination->image_for(candidate.source);
       add(std::move(image));
       std::set<oci::Digest> seen(candidate.subjects.begin(), candidate.subjects.end());
@@ -306,7 +306,8 @@ class Selector {
       source.digest = item.tag.empty() ? std::optional(item.image.digest) : std::nullopt;
       auto destination = entry.destination;
       if (destination) destination->tag = item.tag;
-      add({SelectedImage::Role::referrer, source, item.image, entry.repository->images, destination});
+      add({SelectedImage::Role::referrer, source, item.image, entry.repository->images, destination,
+           item.tag.empty() ? std::optional(subject) : std::nullopt});
       if (seen.insert(item.image.digest).second) take_referrers(entry, item.image.digest, seen);
     }
   }

@@ -27,6 +27,8 @@ struct SelectedImage {
   std::shared_ptr<ImageSource> from;
   // What the list says; with a tag, or without for what is there by digest only.
   std::optional<oci::Reference> destination;
+  // What it refers to, as its registry lists it.
+  std::optional<oci::Digest> subject;
 };
 
 // What could not be found out.

@@ -13,26 +13,29 @@ namespace dash::registry {
 
 namespace {
 
-std::string repository_of(const oci::Reference& name) {
-  return concat(name.registry, '/', name.repository);
-}
-
-// One text for one repository, under whatever name it is reached. Ports that a scheme has by itself are one:
+// One value for one repository, under whatever name it is reached. Ports that a scheme has by itself are one:
 // which of the two a name without port means, the server says.
-std::string place_of(const RegistrySession& session, const oci::Reference& name) try {
+struct Place {
+  std::string server;  // "host:port"
+  std::string path;
+  auto operator<=>(const Place&) const = default;
+};
+
+Place place_of(const RegistrySession& session, const oci::Reference& name) try {
   const auto endpoint = session.hosts().endpoints(name.registry, name.repository).back();
   const auto& base = endpoint.base;
   const bool default_port = base.port == 443 || base.port == 80;
-  return concat(is_loopback_host(base.host) ? "localhost" : base.host, ':',
-                default_port ? std::string() : std::to_string(base.port), base.path, '/',
-                endpoint.repository);
+  return {concat(is_loopback_host(base.host) ? "localhost" : base.host, ':',
+                 default_port ? std::string() : std::to_string(base.port)),
+          concat(base.path, '/', endpoint.repository)};
 } catch (const Error&) {
-  return repository_of(name);  // nothing can be reached under it
+  return {name.registry, name.repository};  // nothing can be reached under it
 }
 
 // A destination repository and what belongs there.
 struct Target {
   oci::Reference name;
+  std::string path;  // of its Place
   std::vector<const SelectedImage*> images;
   std::string reason;  // why nothing is pruned there; empty: there is none
 };
@@ -51,8 +54,11 @@ class Prune {
   Prune(RegistrySession& session, const ImageSelection& selection,
         const std::vector<SelectionFailure>& failures, SyncMode mode, const std::stop_token& stop)
       : session_(session), mode_(mode), stop_(stop) {
-    for (const auto& image : selection.images)
+    for (const auto& image : selection.images) {
       if (image.destination) target(*image.destination).images.push_back(&image);
+      note_tag(image.source);
+      if (image.destination) note_tag(*image.destination);
+    }
     for (const auto& entry : selection.unmatched)
       if (entry.destination)
         refuse(*entry.destination, concat("no tag of ", entry.source.to_string(), " matches"));
@@ -62,9 +68,10 @@ class Prune {
                concat("no tag of ", entry.source.to_string(), " matches ", quoted(entry.pattern)));
     for (const auto* list : {&selection.failures, &failures})
       for (const auto& failure : *list) note(failure);
-    for (const auto& image : selection.images)
-      if (const auto found = targets_.find(place_of(session_, image.source)); found != targets_.end())
-        refuse(found->second.name, "images are read from it, too");
+    for (const auto& image : selection.images) keep_source(image.source);
+    for (const auto& entry : selection.unmatched) keep_source(entry.source);
+    for (const auto* list : {&selection.failures, &failures})
+      for (const auto& failure : *list) keep_source(failure.source);
   }
 
   PruneReport run() {
@@ -78,9 +85,18 @@ class Prune {
 
  private:
   Target& target(const oci::Reference& name) {
-    auto& out = targets_[place_of(session_, name)];
+    auto place = place_of(session_, name);
+    auto& out = targets_[place];
     out.name = {name.registry, name.repository, {}, std::nullopt};
+    out.path = std::move(place.path);
     return out;
+  }
+  void note_tag(const oci::Reference& name) {
+    if (!name.tag.empty()) tags_[place_of(session_, name).path].insert(name.tag);
+  }
+  void keep_source(const oci::Reference& source) {
+    if (const auto found = targets_.find(place_of(session_, source)); found != targets_.end())
+      refuse(found->second.name, "images are read from it, too");
   }
   void refuse(const oci::Reference& name, std::string reason) {
     auto& found = target(name);
@@ -111,7 +127,9 @@ class Prune {
 
   std::set<std::string> superfluous(RegistryClient& client, const Target& target) {
     auto out = tags_of(client);
-    for (const auto* image : target.images) out.erase(image->destination->tag);
+    // What has this path elsewhere may be this repository under a name that only DNS knows.
+    if (const auto found = tags_.find(target.path); found != tags_.end())
+      for (const auto& tag : found->second) out.erase(tag);
     std::optional<std::set<oci::Digest>> kept;
     std::erase_if(out, [&](const std::string& tag) {
       const auto about = parse_digest_tag(tag);
@@ -142,8 +160,9 @@ class Prune {
   RegistrySession& session_;
   SyncMode mode_;
   const std::stop_token& stop_;
-  std::map<std::string, Target> targets_;
-  std::string reason_;  // why nothing is pruned anywhere
+  std::map<Place, Target> targets_;
+  std::map<std::string, std::set<std::string>> tags_;  // of all images of the list, by their Place's path
+  std::string reason_;                                 // why nothing is pruned anywhere
   PruneReport out_;
 };
 

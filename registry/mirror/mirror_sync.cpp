@@ -90,7 +90,9 @@ class Sync {
       const auto there = client.resolve(name.tag.empty() ? name.digest->to_string() : name.tag);
       const bool same = there && there->digest == *image.digest;
       if (there && !same) image.replaced = there->digest;
-      image.outcome = same ? SyncedImage::Outcome::present : SyncedImage::Outcome::copied;
+      const auto& subject = selection_.images[i].subject;
+      const bool found = same && (!subject || client.lists_referrer(*subject, *image.digest));
+      image.outcome = found ? SyncedImage::Outcome::present : SyncedImage::Outcome::copied;
     });
   }
 
@@ -100,10 +102,13 @@ class Sync {
       if (!report_.images[i].failure && report_.images[i].outcome == SyncedImage::Outcome::copied)
         wanted.push_back(i);
     const bool all_there = wanted.empty();
+    const auto count = report_.images.size();
     events_.emit(StepPlanned{
         kCopy, all_there ? Decision::reuse : Decision::fetch,
-        all_there ? concat("all ", report_.images.size(), " images are there")
-                  : concat(wanted.size(), " of ", report_.images.size(), " images are new or changed")});
+        all_there
+            ? count == 1 ? std::string("the image is there") : concat("all ", count, " images are there")
+            : concat(wanted.size(), " of ", count, count == 1 ? " image is" : " images are",
+                     " new or changed")});
     if (all_there || options_.mode == SyncMode::show) return;
     run_step(events_, kCopy, Decision::fetch, [&] { push(wanted); });
   }

@@ -45,7 +45,8 @@ struct SyncReport {
 };
 
 // With nothing to do this costs what select_images does, one HEAD per image at its destination, and with
-// MirrorList::Prune::yes one list of tags per destination repository.
+// MirrorList::Prune::yes one list of tags per destination repository. Where there are referrers, their
+// repository's destination is asked once for the API, and without it for the list of each subject.
 //
 // Error(invalid_input) for an image without destination, before anything is asked; with OnFailure::stop the
 // first failure; Error(canceled). Other failures are in the report. Not to be called from a task of

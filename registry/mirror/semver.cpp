@@ -241,4 +241,19 @@ bool VersionRange::contains(const Version& version) const {
   });
 }
 
+void sort_by_version(std::vector<std::string>& tags) {
+  struct Row {
+    std::optional<Version> version;  // nothing sorts before everything
+    std::string tag;
+    auto operator<=>(const Row&) const = default;
+  };
+  std::vector<Row> rows;
+  for (auto& tag : tags) {
+    auto version = Version::parse(tag);
+    rows.push_back({std::move(version), std::move(tag)});
+  }
+  std::sort(rows.begin(), rows.end());
+  for (std::size_t i = 0; i < rows.size(); ++i) tags[i] = std::move(rows[i].tag);
+}
+
 }  // namespace dash::registry

@@ -25,6 +25,10 @@ struct Version {
   bool operator==(const Version&) const = default;
 };
 
+// Names that are no versions first, by their bytes, then versions, the lowest first; equal ones by their
+// bytes.
+void sort_by_version(std::vector<std::string>& tags);
+
 // ">=1.2 <2 || ^3.1": alternatives of conditions that all must hold.
 //
 // Conditions: = != > >= < <= with a version or a part of one ("1.2", "1.x"), ^ (same leftmost number that is

@@ -93,9 +93,9 @@ class Certificates:
 
 
 class RegistryServer:
-    """A registry that runs until `stop`. `auth` is that section of its configuration."""
+    """A registry that runs until `stop`. `auth` is that section of its configuration; `deletes` whether it deletes."""
 
-    def __init__(self, program, directory, certificates=None, auth=None, clients_ca=None):
+    def __init__(self, program, directory, certificates=None, auth=None, clients_ca=None, deletes=True):
         self.directory = pathlib.Path(directory)
         self.directory.mkdir(parents=True, exist_ok=True)
         self.port = free_port()
@@ -110,7 +110,7 @@ class RegistryServer:
         config = {
             "version": 0.1,
             "log": {"level": "error", "accesslog": {"disabled": True}},
-            "storage": {"filesystem": {"rootdirectory": str(self.data)}, "delete": {"enabled": True},
+            "storage": {"filesystem": {"rootdirectory": str(self.data)}, "delete": {"enabled": deletes},
                         "maintenance": {"uploadpurging": {"enabled": False}}},
             "validation": {"manifests": {"urls": {"allow": ["^https://layers[.]example/"]}}},  # of foreign layers
             "http": web,

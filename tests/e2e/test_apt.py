@@ -1,6 +1,8 @@
 """Step 5: the apt files and dpkg-packages/, with real packages and with an archive made for the test."""
 import io
+import random
 import re
+import string
 import subprocess
 import tarfile
 import time
@@ -28,12 +30,16 @@ class AptTest(Case):
         return self.enter(Archive(self.scratch / "archive"))
 
     def layer(self, metadata, step="system-packages"):
-        """{path: content} of the files of the step's only layer."""
-        (digest,) = layers(metadata, step)
-        blob = SHARED_STORE / "layout/blobs/sha256" / digest.removeprefix("sha256:")
-        plain = subprocess.run(["zstd", "-dcq", blob], check=True, capture_output=True).stdout
-        with tarfile.open(fileobj=io.BytesIO(plain)) as tar:
-            return {entry.name: tar.extractfile(entry).read() for entry in tar if entry.isfile()}
+        """{path: content} of the files of the step's layers."""
+        files = {}
+        for digest in layers(metadata, step):
+            blob = SHARED_STORE / "layout/blobs/sha256" / digest.removeprefix("sha256:")
+            plain = subprocess.run(["zstd", "-dcq", blob], check=True, capture_output=True).stdout
+            with tarfile.open(fileobj=io.BytesIO(plain)) as tar:
+                content = {entry.name: tar.extractfile(entry).read() for entry in tar if entry.isfile()}
+            self.assertEqual(files.keys() & content.keys(), set())
+            files |= content
+        return files
 
     def status(self, files):
         """{package: version} of what dpkg says is installed."""
@@ -114,6 +120,59 @@ class AptTest(Case):
         self.deb("third").rename(app / "dpkg-packages/third.deb")
         plan = self.dash("plan", app, "-t", self.tag).stdout
         self.assertRegex(plan, r"system-packages +build +dpkg-packages/third.deb is new")
+
+    def test_layers_by_package(self):
+        """Each heavy package is a layer, which other apps have too; one package more sends itself and little else."""
+        kib = 1024
+        noise = random.Random(time.time_ns())
+
+        def package(name, size, **more):
+            files = {f"usr/share/{name}/data": "".join(noise.choices(string.ascii_letters, k=size)),
+                     f"usr/lib/python3/dist-packages/{name}.py": f"NAME = '{name}'\n", **more.pop("files", {})}
+            return self.deb(name, files=files, **more)
+
+        archive = self.archive()
+        archive.publish("public", [
+            package("alpha", 900 * kib, Depends="beta"),
+            package("beta", 700 * kib, files={"etc/beta.conf": "x = 1\n"}, scripts={"conffiles": "/etc/beta.conf\n"}),
+            package("gamma", 600 * kib, scripts={"postinst": "#!/bin/sh\necho one >>/var/lib/configured\npy3compile -p gamma\n"}),
+            *[package(f"small{i}", 10 * kib) for i in range(5)],
+        ])
+        source = f"deb [trusted=yes] {archive.url}/public/ ./"
+        app = self.make_app({**APP, "apt-sources-list": source, "apt-packages": "alpha small0 small1 small2 small3\n"})
+        first = self.build(app)
+        (app / "apt-packages").write_text("alpha small0 small1 small2 small3 gamma\n")
+        more = self.build(app)
+        self.tag += "-other"
+        other = self.build(self.make_app({**APP, "apt-sources-list": source, "apt-packages": "gamma beta\n"}, to="other"))
+
+        def system(metadata):
+            return {layer["digest"]: layer for layer in metadata["layers"] if layer["step"] == "system-packages"}
+
+        def of(metadata, package):
+            return [d for d, layer in system(metadata).items() if f"{package} 1.0" in layer.get("packages", "")]
+
+        for package in ("alpha", "beta"):
+            self.assertEqual(of(first, package), of(more, package))
+        self.assertEqual(of(other, "beta"), of(first, "beta"))
+        self.assertEqual(of(other, "gamma"), of(more, "gamma"))
+        self.assertEqual([len(of(more, name)) for name in ("alpha", "beta", "gamma", "small0")], [1, 1, 1, 1])
+        sent = [layer for digest, layer in system(more).items() if digest not in system(first)]
+        self.assertLessEqual(sum(layer["size"] for layer in sent), 600 * kib + 256 * kib)
+        # Last, and the only one without packages: what belongs to nobody.
+        self.assertEqual(["packages" in layer for layer in system(more).values()], [True] * (len(system(more)) - 1) + [False])
+        files = self.layer(more)
+        self.assertEqual(files["var/lib/configured"], b"one\n")
+        self.assertIn("usr/lib/python3/dist-packages/__pycache__/gamma.cpython-311.pyc", files)
+        # In the layer of its module, not in the last.
+        last = list(system(more))[-1]
+        self.assertNotIn("usr/lib/python3/dist-packages/__pycache__/gamma.cpython-311.pyc",
+                         self.layer({"layers": [{"step": "system-packages", "digest": last}]}))
+        again = self.build(app, "--no-cache")
+        self.tag = self.tag.removesuffix("-other")
+        self.assertEqual(layers(again, "system-packages"), layers(more, "system-packages"))
+        few = self.build(app, "--package-layers", "1")
+        self.assertEqual(len(layers(few, "system-packages")), 2)
 
     def test_sources_list_replaces_all_sources(self):
         archive = self.archive()

@@ -7,7 +7,7 @@ import time
 import unittest
 import urllib.error
 
-from registries import CONFIG, MANIFEST, OCI, Layout, RegistryServer, layer_tar, make_large_layout, sha256
+from registries import CONFIG, MANIFEST, OCI, Layout, RegistryServer, TcpProxy, layer_tar, make_large_layout, sha256
 from support import PROGRAM, Case, run
 
 MIB = 1 << 20
@@ -69,6 +69,25 @@ class BundleTest(Case):
             self.assertEqual(sha256(body), digest)
             server.contents(prefix + name, "1.0")
 
+    def kill_after(self, seconds, *words, stdin=subprocess.DEVNULL):
+        process = subprocess.Popen([PROGRAM, *map(str, words)], stdin=stdin, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+    def assert_no_broken_tag(self, server):
+        time.sleep(0.5)  # the registry ends what it was asked last
+        for repository in self.repositories(server):
+            try:
+                tags = json.loads(server.get(f"{repository}/tags/list"))["tags"] or []
+            except urllib.error.HTTPError as answer:
+                self.assertEqual(answer.code, 404)  # blobs, but no manifest yet
+                tags = []
+            for tag in tags:
+                server.contents(repository, tag)
+
     def repositories(self, server):
         return json.loads(server.get("_catalog?n=1000"))["repositories"]
 
@@ -78,7 +97,7 @@ class BundleTest(Case):
         mirror = self.write_list(source)
         result = self.dash("mirror", "export", self.file, "--from", mirror)
         self.assertRegex(result.stdout, rf"^{self.file}\n20 images with 45 blobs, [0-9.]+ MB\n$")
-        self.assertEqual(self.dash("mirror", "verify", self.file).stdout, f"{self.file}: 20 images with 45 blobs are complete and right\n")
+        self.assertEqual(self.dash("mirror", "verify", self.file).stdout, f"{self.file}: 20 images with 45 blobs, complete and right\n")
         # Other programs read it as what it is.
         name = f"{source.address}/team/app03:1.0"
         run("skopeo", "copy", "--insecure-policy", "--preserve-digests", f"oci-archive:{self.file}:{name}", f"oci:{self.scratch}/taken:x")
@@ -116,6 +135,28 @@ class BundleTest(Case):
             self.dash("mirror", "import", file, f"{target.address}/mirror")
             self.assert_complete(target, images, "mirror/")
 
+    def test_bytes_on_the_wire(self):
+        """What images share moves once, with little around it, from registry to registry and into a bundle."""
+        source, target = self.registry("source"), self.registry("target")
+        images = self.fill(source)
+        unique = sum(file.stat().st_size for file in (source.data / "docker/registry/v2/blobs").rglob("data"))
+        read, written = TcpProxy(source.port), TcpProxy(target.port)
+        self.addCleanup(read.close)
+        self.addCleanup(written.close)
+        mirror = self.scratch / "mirror.toml"
+        mirror.write_text(f'destination = "{written.address}/{{repository}}"\n' + "".join(
+            f'[[image]]\nsource = "{read.address}/{name}"\n' for name in images))
+        self.dash("mirror", "sync", mirror)
+        self.assert_complete(target, images)
+        self.assertLess(read.bytes["down"], 1.02 * unique)
+        self.assertLess(written.bytes["up"], 1.02 * unique)
+        read.bytes["down"] = 0
+        self.dash("mirror", "export", self.file, "--from", mirror)
+        self.assertLess(read.bytes["down"], 1.02 * unique)
+        written.bytes["up"] = 0
+        self.dash("mirror", "import", self.file, f"{written.address}/again", store=self.scratch / "other")
+        self.assertLess(written.bytes["up"], 1.02 * unique)
+
     def test_parts_and_pipes(self):
         source, target = self.registry("source"), self.registry("target")
         images = self.fill(source)
@@ -146,34 +187,49 @@ class BundleTest(Case):
         mirror = self.write_list(source)
         self.dash("mirror", "export", self.scratch / "reference.tar", "--from", mirror)
         chance = random.Random(5)
-
-        def kill_after(seconds, *words):
-            process = subprocess.Popen([PROGRAM, *map(str, words)], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-            try:
-                process.wait(seconds)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-
         for _ in range(10):
-            kill_after(chance.uniform(0.02, 0.25), "mirror", "export", self.file, "--from", mirror)
+            self.kill_after(chance.uniform(0.02, 0.25), "mirror", "export", self.file, "--from", mirror)
         self.dash("mirror", "export", self.file, "--from", mirror)
         self.assertEqual(self.file.read_bytes(), (self.scratch / "reference.tar").read_bytes())
         self.assertEqual(list(self.scratch.glob("*.part")), [])
 
         for _ in range(10):
-            kill_after(chance.uniform(0.02, 0.4), "mirror", "import", self.file, target.address)
-            time.sleep(0.5)  # the registry ends what it was asked last
-            for repository in self.repositories(target):
-                try:
-                    tags = json.loads(target.get(f"{repository}/tags/list"))["tags"] or []
-                except urllib.error.HTTPError as answer:
-                    self.assertEqual(answer.code, 404)  # blobs, but no manifest yet
-                    tags = []
-                for tag in tags:
-                    target.contents(repository, tag)
+            self.kill_after(chance.uniform(0.02, 0.4), "mirror", "import", self.file, target.address)
+            self.assert_no_broken_tag(target)
         self.dash("mirror", "import", self.file, target.address)
         self.assert_complete(target, images)
+
+    def test_interrupted_delta_and_pipe(self):
+        """The same for a bundle that leaves out what the destination has, and for one that comes through a pipe."""
+        source, target, piped = self.registry("source"), self.registry("target"), self.registry("piped")
+        before = self.fill(source)
+        mirror = self.write_list(source)
+        self.dash("mirror", "export", self.file, "--from", mirror)
+        self.dash("mirror", "import", self.file, target.address)
+        images = self.fill(source, changed=range(0, IMAGES, 2))
+        delta = self.scratch / "delta.tar"
+        report = json.loads(self.dash("mirror", "export", delta, "--from", mirror, "--since", self.file, "--json").stdout)
+        self.assertEqual((report["images"], report["unchanged"]), (IMAGES / 2, IMAGES / 2))
+        chance = random.Random(6)
+        for _ in range(5):
+            self.kill_after(chance.uniform(0.02, 0.3), "mirror", "import", delta, target.address)
+            self.assert_no_broken_tag(target)
+            for name, digest in images.items():  # each tag is of before or after
+                self.assertIn(sha256(target.get(f"{name}/manifests/1.0", MANIFEST)), (before[name], digest))
+        self.dash("mirror", "import", delta, target.address)
+        self.assert_complete(target, images)
+
+        for _ in range(5):
+            with subprocess.Popen(["cat", self.file], stdout=subprocess.PIPE) as cat:
+                self.kill_after(chance.uniform(0.02, 0.4), "mirror", "import", "-", piped.address, stdin=cat.stdout)
+                cat.stdout.close()
+            self.assert_no_broken_tag(piped)
+        with subprocess.Popen(["cat", self.file], stdout=subprocess.PIPE) as cat:
+            done = subprocess.run([PROGRAM, "mirror", "import", "-", piped.address, "--json"], stdin=cat.stdout, capture_output=True, check=True)
+            cat.stdout.close()
+        report = json.loads(done.stdout)
+        self.assertEqual(report["imported"] + report["present"], IMAGES)
+        self.assert_complete(piped, before)
 
     def test_memory(self):
         """A blob of 300 MiB needs no more memory than a small one, whichever way it goes."""

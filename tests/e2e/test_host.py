@@ -152,7 +152,7 @@ class CompletionTest(Case):
 class StoreTest(Case):
     def test_a_misspelt_home_makes_no_store(self):
         home = self.scratch / "typo"
-        for words in (["images"], ["inspect", "x"], ["rm", "x"], ["gc"], ["validate"]):
+        for words in (["images"], ["inspect", "x"], ["rm", "x"], ["gc"], ["df"], ["validate"]):
             result = self.dash(*words, store=home, check=False)
             self.assertEqual(result.returncode, 9, words)
             self.assertEqual(

@@ -77,7 +77,8 @@ class KeptTest(LockCase):
         # What must move moves, and what is not required any more goes.
         self.assertEqual(self.make(f"{self.a}>=1\n{self.b}==2.0\n"), {"a": "1.0", "b": "2.0"})
         self.assertEqual(self.make(f"{self.b}\n"), {"b": "2.0"})
-        # One package, though nothing changed: and then this is what is reused.
+        # One package, though there is an answer for these requirements already.
+        self.assertEqual(self.make(f"{self.a}==1.0\n{self.b}==1.0\n"), {"a": "1.0", "b": "1.0"})
         self.assertEqual(self.make(f"{self.a}>=1\n", "--upgrade-package", self.b.upper()), {"a": "1.0", "b": "2.0"})
         self.assertEqual(self.step()["reason"], f"--upgrade-package {self.b}")
         plan = self.dash("plan", self.scratch / "app", "-t", self.tag, "--upgrade", env=self.env).stdout

@@ -5,7 +5,7 @@ import os
 import time
 import unittest
 
-from registries import RegistryServer
+from registries import EMPTY, INDEX, MANIFEST, Layout, RegistryServer, add_image, need_program
 from support import Case, run
 
 SUMMARY = "{} images: {} already there, {} copied, {} failed\n"
@@ -46,23 +46,20 @@ class MirrorTest(Case):
             digest = run("skopeo", "inspect", "--format", "{{.Digest}}", "--tls-verify=false", f"docker://{self.source}/{name}-{architecture}").stdout.strip()
             entries.append(
                 {
-                    "mediaType": "application/vnd.oci.image.manifest.v1+json",
+                    "mediaType": MANIFEST,
                     "digest": digest,
                     "size": len(raw),
                     "platform": {"os": "linux", "architecture": architecture},
                 }
             )
-        body = json.dumps({"schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json", "manifests": entries})
-        connection = http.client.HTTPConnection(self.source)
-        connection.request(
-            "PUT",
-            f"/v2/{repository}/manifests/{name.split(':')[1]}",
-            body,
-            {"Content-Type": "application/vnd.oci.image.index.v1+json"},
-        )
+        self.put_index(self.source, repository, name.split(":")[1], {"schemaVersion": 2, "mediaType": INDEX, "manifests": entries})
+        return {entry["platform"]["architecture"]: entry["digest"] for entry in entries}
+
+    def put_index(self, address, repository, tag, index):
+        connection = http.client.HTTPConnection(address)
+        connection.request("PUT", f"/v2/{repository}/manifests/{tag}", json.dumps(index), {"Content-Type": INDEX})
         self.assertEqual(connection.getresponse().status, 201)
         connection.close()
-        return {entry["platform"]["architecture"]: entry["digest"] for entry in entries}
 
     def write(self, text, head=""):
         file = self.scratch / "mirror.toml"
@@ -163,6 +160,42 @@ class MirrorTest(Case):
         self.sync(self.write('[[image]]\nsource = "SRC/multi:1"\nplatforms = ["linux/arm64"]\n'))
         digest = run("skopeo", "inspect", "--format", "{{.Digest}}", "--tls-verify=false", f"docker://{self.target}/all/multi:1")
         self.assertEqual(digest.stdout.strip(), digests["arm64"])
+
+    def test_referrers(self):
+        """Debian's registry and distribution v3, both without the referrers API: the list in a tag stands in for it."""
+        other = RegistryServer(need_program("registry"), self.scratch / "distribution")
+        self.addCleanup(other.stop)
+        layout = Layout(self.scratch / "layout")
+        subject = layout.tag(add_image(layout, 1), "1")
+        empty = layout.add(b"{}", EMPTY)
+        about = []
+        for kind in "signature", "sbom":
+            manifest = {"schemaVersion": 2, "mediaType": MANIFEST, "artifactType": f"application/vnd.example.{kind}", "config": empty,
+                        "layers": [layout.add(kind.encode(), "text/plain")], "subject": subject}
+            about.append(layout.tag(layout.add_json(manifest, MANIFEST), kind)["digest"])
+        self.dash("push", f"oci:{layout.directory}:1", f"{self.source}/app:1")
+        for kind, digest in zip(("signature", "sbom"), about):
+            self.dash("copy", f"oci:{layout.directory}:{kind}", f"docker://{self.source}/app@{digest}")
+
+        def listed(address):
+            tag = "sha256-" + subject["digest"][7:]
+            return [entry["digest"] for entry in json.loads(self.raw(address, f"app:{tag}"))["manifests"]]
+
+        self.assertEqual(sorted(listed(self.source)), sorted(about))
+        for source, target in (self.source, other.address), (other.address, self.target):
+            file = self.scratch / "referrers.toml"
+            file.write_text(f'destination = "{target}/app"\n[[image]]\nsource = "{source}/app:1"\nreferrers = true\n')
+            self.assertIn(SUMMARY.format(3, 0, 3, 0), self.sync(file).stdout)
+            self.assertEqual(sorted(listed(target)), sorted(about))
+            for digest in about:
+                run("skopeo", "copy", "--src-tls-verify=false", f"docker://{target}/app@{digest}", f"dir:{self.scratch}/referrer")
+            self.assertEqual(self.sync(file).stdout, SUMMARY.format(3, 3, 0, 0))
+            # As if the first run had been killed after it stored a referrer and before it listed it.
+            index = json.loads(self.raw(target, "app:sha256-" + subject["digest"][7:]))
+            index["manifests"].pop()
+            self.put_index(target, "app", "sha256-" + subject["digest"][7:], index)
+            self.assertIn("3 images: 2 already there, 1 copied, 0 failed\n", self.sync(file).stdout)
+            self.assertEqual(sorted(listed(target)), sorted(about))
 
     def test_failures_are_reported_and_the_rest_is_done(self):
         self.push("app:1", "one")

@@ -1,11 +1,12 @@
 """What the registry commands say when something is wrong: the exact text, and the exit code."""
 import base64
 import json
+import subprocess
 import unittest
 
 from registries import (DOCUMENTS, PASSWORD, USER, Certificates, ConnectProxy, RegistryServer, ScriptedServer, need_program, htpasswd,
                         make_large_layout, make_layouts)
-from support import Case, run
+from support import PROGRAM, Case, run
 
 NAMES = "hint: names look like 'sales', 'team/sales:1.2' or 'registry.example:5000/team/sales:1.2'\n"
 CHECK = "hint: check the name; it may be misspelt, incomplete or removed\n"
@@ -201,6 +202,10 @@ class RegistryErrorTest(Case):
             (429, {"Retry-After": "3600"}, slow_down, 5, "429 TOOMANYREQUESTS: slow down",
              "the registry limits how much may be asked of it; log in, use a mirror, or try again later"),
             (404, {}, b"<html>", 9, "404", "the registry has no repository app, or hides it"),
+            (500, {"Retry-After": "3600"}, b'{"errors":[{"code":"MANIFEST_BLOB_UNKNOWN","message":"blob unknown"}]}', 5,
+             "500 MANIFEST_BLOB_UNKNOWN: blob unknown",
+             "the registry lacks something that the manifest names, though it said before that it has it: its clean-up ran meanwhile, "
+             "or it remembers what is gone; run this again, or restart the registry"),
         ]:
             with self.subTest(said, **headers):
                 server = self.serve(lambda request, answer=(status, headers, body): answer)
@@ -210,6 +215,40 @@ class RegistryErrorTest(Case):
         self.fail(10, f"error: GET http://{page.address}/v2/app/manifests/latest: the answer is no manifest\n"
                   f"  while pulling {page.address}/app:latest\n"
                   "hint: this may be no registry, or a proxy or a page for logging in answers in its place\n", "pull", f"{page.address}/app")
+
+    def test_deleting_is_off(self):
+        server = self.registry(deletes=False)
+        layout, digest = make_layouts(self.scratch / "images")["image"]
+        self.succeed("push", f"oci:{layout}", f"{server.address}/app:1")
+        for name in f"{server.address}/app:1", f"{server.address}/app@{digest}":
+            self.fail(10, f"error: {name} was not removed: {server.address} does not allow deleting (405)\n"
+                      "hint: its operator allows it: in distribution with 'delete: {enabled: true}' below 'storage', or "
+                      "REGISTRY_STORAGE_DELETE_ENABLED=true\n", "delete", name)
+        self.assertEqual(self.succeed("tags", f"{server.address}/app").stdout, "1\n")
+
+    def test_login_without_need(self):
+        """As docker, skopeo and crane do: the password is kept, because a registry may ask later; but that is said."""
+        server = self.registry()
+        file = self.home / ".docker/config.json"
+        words = [PROGRAM, "login", server.address, "-u", USER, "--password-stdin"]
+        login = subprocess.run(words, input=PASSWORD, capture_output=True, text=True, check=True,
+                               env={"HOME": str(self.home), "PATH": "/usr/bin:/bin"})
+        self.assertEqual(login.stdout, f"{server.address} did not ask for a password, so this one was not checked; it is stored in {file}, "
+                         f"and 'dash-build logout {server.address}' removes it\n")
+        self.assertIn(server.address, json.loads(file.read_text())["auths"])
+
+    def test_lists_by_another_name(self):
+        self.succeed("layer", self.home, "-o", f"oci:{self.scratch}/made:1")
+        self.succeed("copy", f"oci:{self.scratch}/made:1", "made")
+        export = ("mirror", "export", self.scratch / "b.tar", "--from")
+        lists = ("hint: a list of images is a file whose name ends in .toml, an image in a registry is REGISTRY/REPOSITORY:TAG; "
+                 "'dash-build images' lists what is in the store\n")
+        self.fail(9, f"error: there is no image 'm.tml:latest' in the store\n{lists}", *export, "m.tml")
+        (self.scratch / "list.tml").write_text("[[image]]\n")
+        result = self.dash(*export, "list.tml", check=False, store=self.store, cwd=self.scratch)
+        self.assertEqual((result.returncode, result.stderr[result.stderr.index("error: ") :]), (
+            2, "error: --from list.tml is a file, but no list by its name\n"
+            "hint: the name of a list ends in .toml; an archive is oci-archive:FILE\n"))
 
     def test_disks(self):
         """A disk that is full, or can only be read; afterwards what is there is valid, and the rest is fetched."""
@@ -229,7 +268,7 @@ class RegistryErrorTest(Case):
         self.assertEqual(self.dash("validate", store=store).stdout, "valid\n")
         run("mount", "-o", "remount,size=100m", disk)
         result = self.dash("pull", name, store=store).stdout
-        self.assertIn("1 blobs fetched", result)
+        self.assertIn("1 blob fetched", result)
         self.assertEqual(self.dash("validate", store=store).stdout, "valid\n")
 
         run("sh", "-c", f"head -c 200M /dev/zero > {disk}/fill", check=False)

@@ -11,6 +11,8 @@
 #include "tests/support/no_fetcher.hpp"
 #include "tests/support/recorded_events.hpp"
 
+#include <algorithm>
+
 #include <catch2/catch.hpp>
 
 using namespace dash;
@@ -116,19 +118,50 @@ TEST_CASE("the default base image") {
   }
 }
 
-TEST_CASE("system packages become a layer that is the same in every store") {
-  std::vector<oci::Layer> made;
+TEST_CASE("system packages become layers that are the same in every store") {
+  std::vector<std::vector<oci::Layer>> made;
   for (int i = 0; i < 2; ++i) {
     OnBase build;
     made.push_back(
-        install_system_packages(build.bench, build.base, build.app, packages({"libpq-dev"}), "apt"));
+        install_system_packages(build.bench, build.base, build.app, packages({"libpq-dev"}), {"apt"}));
     auto layers = build.base;
-    layers.push_back(made.back());
+    layers.insert(layers.end(), made.back().begin(), made.back().end());
     CHECK(build.output(layers, "pg_config --version; ls /var/lib/apt/lists /var/log/apt") ==
           build.output(layers, "pg_config --version; echo /var/lib/apt/lists: ; echo; echo /var/log/apt:"));
     CHECK(contains(build.events.log(), "Setting up libpq-dev"));
   }
   CHECK(made[0] == made[1]);
+}
+
+TEST_CASE("one system package more leaves the layers of the others as they are") {
+  OnBase build;
+  const auto install = [&](const std::vector<std::string>& names, PackageLayers::Reuse reuse) {
+    SystemInstallation installation{"apt"};
+    installation.reuse = reuse;
+    return install_system_packages(build.bench, build.base, build.app, packages(names), installation);
+  };
+  const auto before = install({"libpq-dev", "python3-yaml"}, PackageLayers::Reuse::yes);
+  const auto after = install({"libpq-dev", "python3-yaml", "zip"}, PackageLayers::Reuse::yes);
+  CHECK(install({"libpq-dev", "python3-yaml", "zip"}, PackageLayers::Reuse::no) == after);
+
+  std::uint64_t sent = 0, all = 0;
+  for (const auto& layer : after) {
+    all += layer.blob.size;
+    if (std::find(before.begin(), before.end(), layer) == before.end()) sent += layer.blob.size;
+  }
+  WARN(after.size() << " layers of " << human_size(all) << ", with one package more " << human_size(sent)
+                    << " of them new, the last " << human_size(after.back().blob.size));
+  // zip itself, the light packages that share its layer, and the last layer.
+  CHECK(sent < 300'000 + after.back().blob.size);
+  CHECK(after.back().blob.size < 600'000);
+
+  auto layers = build.base;
+  layers.insert(layers.end(), after.begin(), after.end());
+  // dpkg finds every file of every package as it was packed, but those that images do without.
+  CHECK(build.output(layers, "dpkg --verify | grep -v -e /usr/share/ -e ' c /etc/' || true") == "");
+  CHECK(build.output(layers,
+                     "zip -h | head -1; python3 -c 'import yaml; print(yaml.__name__)'; ldconfig -p | "
+                     "grep -c libpq") != "");
 }
 
 TEST_CASE("the apt files are applied") {
@@ -140,7 +173,7 @@ TEST_CASE("the apt files are applied") {
   input.debconf = {{1, "tzdata tzdata/Areas select Etc"}};
   SECTION("preferences can forbid a package") {
     try {
-      install_system_packages(build.bench, build.base, build.app, input, "apt");
+      install_system_packages(build.bench, build.base, build.app, input, {"apt"});
       FAIL("tree was installed");
     } catch (const Error& error) {
       CHECK(error.code() == ErrorCode::invalid_input);
@@ -150,7 +183,8 @@ TEST_CASE("the apt files are applied") {
   SECTION("configuration and preferences stay in the image, the rest does not") {
     input.packages.pop_back();
     auto layers = build.base;
-    layers.push_back(install_system_packages(build.bench, layers, build.app, input, "apt"));
+    for (auto& layer : install_system_packages(build.bench, build.base, build.app, input, {"apt"}))
+      layers.push_back(std::move(layer));
     CHECK(build.output(layers,
                        "hello -g hi; cat /etc/apt/apt.conf.d/99dokku-apt; ls /etc/apt/preferences.d; "
                        "grep -r FROM_APT_ENV /etc || true") ==
@@ -159,7 +193,7 @@ TEST_CASE("the apt files are applied") {
   SECTION("apt-sources-list replaces the sources during the installation only") {
     input = packages({"hello"});
     input.sources_list = "# none\n";
-    CHECK_THROWS_WITH(install_system_packages(build.bench, build.base, build.app, input, "apt"),
+    CHECK_THROWS_WITH(install_system_packages(build.bench, build.base, build.app, input, {"apt"}),
                       "apt-packages:1: no package source has 'hello'");
   }
 }
@@ -168,7 +202,7 @@ TEST_CASE("an unknown package is named with its line") {
   OnBase build;
   try {
     install_system_packages(build.bench, build.base, build.app, packages({"hello", "no-such-package=1.0"}),
-                            "apt");
+                            {"apt"});
     FAIL("it was installed");
   } catch (const Error& error) {
     CHECK(error.code() == ErrorCode::invalid_input);

@@ -1,8 +1,16 @@
 #include "base/file.hpp"
 
 #include "base/error.hpp"
+#include "base/locked_file.hpp"
 #include "base/text.hpp"
 #include "tests/support/tools.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <optional>
+#include <thread>
+#include <vector>
 
 #include <catch2/catch.hpp>
 #include <fcntl.h>
@@ -177,4 +185,54 @@ TEST_CASE("locks exclude as they say") {
   }
   run_tool({"flock", "-n", path.string(), "true"});
   CHECK_THROWS_WITH(FileLock::acquire(place.at("no/lock"), Kind::shared), Contains("cannot open"));
+}
+
+TEST_CASE("a lock is on the file that has the name") {
+  const Place place;
+  const auto path = place.at("lock");
+  using Kind = FileLock::Kind;
+  auto first = FileLock::try_acquire(path, Kind::exclusive);
+  REQUIRE(first);
+  std::atomic<bool> waits = false;
+  std::optional<FileLock> second;
+  std::jthread waiting([&] {
+    waits = true;
+    second = FileLock::acquire(path, Kind::exclusive);
+  });
+  while (!waits) std::this_thread::yield();
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));  // it has opened the file, most likely
+  fs::remove(path);
+  first.reset();
+  waiting.join();
+  // Whoever comes now meets the lock of the one who waited, not a file of their own.
+  CHECK_FALSE(FileLock::try_acquire(path, Kind::exclusive));
+  second.reset();
+  const auto fd = try_open_locked(path, Kind::exclusive);
+  REQUIRE(fd);
+  CHECK_FALSE(try_open_locked(path, Kind::shared));
+}
+
+TEST_CASE("holders of a lock that remove its file are never two") {
+  const Place place;
+  const auto path = place.at("lock");
+  std::atomic<int> inside = 0;
+  std::atomic<int> most = 0;
+  std::atomic<int> held = 0;
+  {
+    std::vector<std::jthread> threads;
+    for (int i = 0; i < 4; ++i)
+      threads.emplace_back([&] {
+        for (int round = 0; round < 300; ++round) {
+          const auto lock = FileLock::try_acquire(path, FileLock::Kind::exclusive);
+          if (!lock) continue;
+          ++held;
+          most = std::max(most.load(), ++inside);
+          std::this_thread::yield();
+          --inside;
+          fs::remove(path);
+        }
+      });
+  }
+  CHECK(most == 1);
+  CHECK(held > 0);
 }

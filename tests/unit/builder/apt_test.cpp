@@ -43,7 +43,7 @@ struct Build {
       return result;
     });
     try {
-      install_system_packages(bench, {}, AppDirectory(home.path()), input, "apt");
+      install_system_packages(bench, {}, AppDirectory(home.path()), input, {"apt"});
     } catch (const Error& error) {
       return error;
     }

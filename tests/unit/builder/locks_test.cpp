@@ -121,7 +121,7 @@ TEST_CASE("the lock of the last build is found by its name") {
   record.keep_lines({{"requirements.txt", {"a", "b"}}});
   records.save(inputs.key("python-packages"), record);
   records.remember(name.to_string(), "python-packages", inputs.key("python-packages"));
-  CHECK(find_lock(store, name)->text == "text");
+  CHECK(find_lock(store, name) == "text");
   CHECK_FALSE(find_lock(store, oci::Reference::parse("other").with_default_tag()));
   CHECK(records.last(name.to_string(), "python-packages")->lines() ==
         ShownLines{{"requirements.txt", {"a", "b"}}});

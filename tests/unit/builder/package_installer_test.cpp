@@ -255,7 +255,7 @@ TEST_CASE("installer: what the store lost is made again") {
     CHECK(machine.install(versions).layers == first.layers);
   }
   SECTION("garbage: no image has the layers") {
-    const auto removed = collect_garbage(machine.store, {});
+    const auto removed = collect_garbage(machine.store, {}, {});
     REQUIRE(removed);
     CHECK(count("packages") == 0);
     CHECK(count("layers") == 0);

@@ -92,6 +92,21 @@ TEST_CASE("bundle: an image layout as a tar, the same bytes as a file and as a s
   CHECK(BundleReader(f.file).verify(pool, f.events, {}).empty());
 }
 
+TEST_CASE("bundle: more manifests than are kept in memory") {
+  Bundles f;
+  std::vector<BundleItem> items;
+  for (char kind = 'a'; kind < 'g'; ++kind) {  // 21 MB
+    oci::Manifest manifest{f.layout.put(oci::ImageConfig().to_json(), oci::media_type::kConfig), {}, {}};
+    manifest.annotations["org.example.long"] = std::string(3'500'000, kind);
+    items.push_back(f.item(concat("a.example/", kind, ":1"),
+                           f.layout.put(manifest.to_json(), oci::media_type::kManifest)));
+  }
+  f.write(items);
+  CHECK(read_file(f.file, 1U << 30) == f.stream(items));
+  ThreadPool pool(2);
+  CHECK(BundleReader(f.file).verify(pool, f.events, {}).empty());
+}
+
 TEST_CASE("bundle: imported with everything, each blob sent once, nothing sent again") {
   Bundles f;
   f.write(f.first);

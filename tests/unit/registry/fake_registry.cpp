@@ -117,6 +117,7 @@ void FakeRegistry::serve(int fd) {
       const std::scoped_lock lock(mutex_);
       out = answer(request);
     }
+    if (out->head == FakeAnswer::Head::left_out) break;
     send(fd, request, *out);
     if (out->drop_after || out->length == FakeAnswer::Length::left_out) break;
   }

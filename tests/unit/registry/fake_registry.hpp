@@ -44,6 +44,8 @@ struct FakeAnswer {
   std::optional<std::size_t> drip;
   std::optional<std::size_t> announced_length;
   enum class Length { sent, left_out } length = Length::sent;
+  // `left_out`: the connection ends without an answer.
+  enum class Head { sent, left_out } head = Head::sent;
 };
 
 // HTTP/1.1 on a loopback port; a thread per connection.

@@ -2,7 +2,7 @@
 #include "registry/mirror/mirror_sync.hpp"
 
 #include "base/text.hpp"
-#include "tests/unit/registry/fake_fixture.hpp"
+#include "tests/unit/registry/mirror_fixture.hpp"
 
 #include <algorithm>
 
@@ -12,120 +12,12 @@ using namespace dash;
 using namespace dash::registry;
 using dash::testing::error_of;
 using dash::testing::FakeAnswer;
-using dash::testing::FakeFixture;
 using dash::testing::FakeRegistry;
 using dash::testing::FakeRequest;
-using dash::testing::noise;
+using dash::testing::kIndex;
+using dash::testing::kManifest;
+using dash::testing::Mirrors;
 using Outcome = SyncedImage::Outcome;
-
-namespace {
-
-constexpr auto kIndex = "application/vnd.oci.image.index.v1+json";
-constexpr auto kManifest = "application/vnd.oci.image.manifest.v1+json";
-
-// The fixture's server is the source.
-struct Mirrors : FakeFixture {
-  FakeRegistry target;
-
-  Mirrors() { settings.retry.retries = 0; }
-
-  // An image of one layer; others for other seeds.
-  std::string image(const std::string& repository, const std::string& reference, unsigned seed,
-                    const std::string& architecture = "amd64", const std::string& more = {}) {
-    const auto layer = noise(1000, seed);
-    const auto config = concat(R"({"architecture":")", architecture, R"(","os":"linux"})");
-    server.add_blob(repository, layer);
-    server.add_blob(repository, config);
-    const auto descriptor = [](const std::string& type, const std::string& bytes) {
-      return concat(R"({"mediaType":")", type, R"(","digest":")", oci::Digest::of(bytes).to_string(),
-                    R"(","size":)", bytes.size(), '}');
-    };
-    const auto bytes =
-        concat(R"({"schemaVersion":2,"config":)", descriptor(std::string(oci::media_type::kConfig), config),
-               R"(,"layers":[)", descriptor(std::string(oci::media_type::kLayerGzip), layer), ']', more, '}');
-    const auto digest = oci::Digest::of(bytes).to_string();
-    server.add_manifest(repository, digest, bytes, kManifest);
-    if (!reference.empty()) server.add_manifest(repository, reference, bytes, kManifest);
-    return digest;
-  }
-  std::string entry(const std::string& repository, const std::string& digest, const std::string& more) const {
-    return concat(R"({"mediaType":")", kManifest, R"(","digest":")", digest, R"(","size":)",
-                  server.manifest(repository, digest)->size(), more, '}');
-  }
-  static std::string on(const std::string& architecture, const std::string& variant = {}) {
-    return concat(R"(,"platform":{"architecture":")", architecture, R"(","os":"linux")",
-                  variant.empty() ? "" : concat(R"(,"variant":")", variant, '"'), '}');
-  }
-  std::string index(const std::string& repository, const std::string& tag,
-                    const std::vector<std::string>& entries) {
-    const auto bytes = concat(R"({"schemaVersion":2,"mediaType":")", kIndex, R"(","manifests":[)",
-                              join(entries, ","), R"(],"annotations":{"a":"b"},"x-unknown":[1.5]})");
-    const auto digest = oci::Digest::of(bytes).to_string();
-    server.add_manifest(repository, digest, bytes, kIndex);
-    server.add_manifest(repository, tag, bytes, kIndex);
-    return digest;
-  }
-  // amd64, arm64 and arm/v7 with an attestation each for the first two.
-  struct Multi {
-    std::string root;
-    std::string amd64;
-    std::string arm64;
-    std::string attestation;
-  };
-  Multi multi(const std::string& repository, const std::string& tag) {
-    Multi out;
-    out.amd64 = image(repository, {}, 1, "amd64");
-    out.arm64 = image(repository, {}, 2, "arm64");
-    const auto arm = image(repository, {}, 3, "arm");
-    out.attestation = image(repository, {}, 4, "unknown");
-    const auto about = [](const std::string& digest) {
-      return concat(R"(,"annotations":{"vnd.docker.reference.digest":")", digest, R"("})", on("unknown"));
-    };
-    out.root =
-        index(repository, tag,
-              {entry(repository, out.amd64, on("amd64")), entry(repository, out.arm64, on("arm64")),
-               entry(repository, arm, on("arm", "v7")), entry(repository, out.attestation, about(out.amd64)),
-               entry(repository, image(repository, {}, 5, "unknown"), about(arm))});
-    return out;
-  }
-  // What refers to `subject`.
-  std::string referrer(const std::string& repository, const std::string& subject, unsigned seed) {
-    return image(repository, {}, seed, "unknown",
-                 concat(R"(,"artifactType":"text/x","subject":{"mediaType":")", kManifest, R"(","digest":")",
-                        subject, R"(","size":)", server.manifest(repository, subject)->size(), '}'));
-  }
-
-  MirrorList list(const std::string& images, const std::string& head = {}) const {
-    auto text = concat(head, "destination = \"", target.address(), "/m/{repository}\"\n", images);
-    for (auto at = text.find("SRC"); at != std::string::npos; at = text.find("SRC"))
-      text.replace(at, 3, server.address());
-    for (auto at = text.find("DST"); at != std::string::npos; at = text.find("DST"))
-      text.replace(at, 3, target.address());
-    return MirrorList::parse(text, "m.toml");
-  }
-  SyncReport sync(const MirrorList& what, SyncOptions options = {}) {
-    RegistrySession session(settings);
-    return sync_mirror(session, what, events, {}, options);
-  }
-  std::vector<std::string> brief(const SyncReport& report) const {
-    std::vector<std::string> out;
-    for (const auto& image : report.images) {
-      const auto outcome = image.outcome == Outcome::present  ? "present "
-                           : image.outcome == Outcome::copied ? "copied "
-                                                              : "failed ";
-      out.push_back(outcome + (image.destination ? image.destination->to_string() : "?")
-                                  .substr(std::min<std::size_t>(target.address().size() + 1, 100)));
-    }
-    return out;
-  }
-  std::vector<std::string> pruned(const SyncReport& report) const {
-    std::vector<std::string> out;
-    for (const auto& tag : report.pruned) out.push_back(tag.tag.repository + ':' + tag.tag.tag);
-    return out;
-  }
-};
-
-}  // namespace
 
 TEST_CASE("mirror: images get to their destinations, and a second run costs one HEAD at either side") {
   Mirrors f;
@@ -349,6 +241,24 @@ TEST_CASE("mirror: what refers to images goes with them") {
   }
 }
 
+TEST_CASE("mirror: a referrer that an earlier run stored and did not list") {
+  Mirrors f;
+  f.server.set_referrers(FakeRegistry::Referrers::api);
+  const auto app = f.image("app", "1", 1);
+  const auto about = f.referrer("app", app, 10);
+  const auto list = f.list("[[image]]\nsource = \"SRC/app:1\"\nreferrers = true\n");
+  f.sync(list);
+  const auto tag = "sha256-" + app.substr(7);
+  const auto listed = f.target.manifest("m/app", tag);
+  REQUIRE(listed);
+  f.target.add_manifest("m/app", tag, R"({"schemaVersion":2,"manifests":[]})", kIndex);
+  CHECK(f.brief(f.sync(list)) == std::vector<std::string>{"present m/app:1", "copied m/app@" + about});
+  CHECK(contains(*f.target.manifest("m/app", tag), about));
+  f.target.forget_requests();
+  CHECK(f.brief(f.sync(list)) == std::vector<std::string>{"present m/app:1", "present m/app@" + about});
+  CHECK(f.target.lines().size() == 4);  // two images, the API, the list
+}
+
 TEST_CASE("mirror: what refers to an index stays when only a part of the index is taken") {
   Mirrors f;
   f.server.set_referrers(FakeRegistry::Referrers::api);
@@ -359,109 +269,4 @@ TEST_CASE("mirror: what refers to an index stays when only a part of the index i
       f.sync(f.list("[[image]]\nsource = \"SRC/app:1\"\nreferrers = true\n"
                     "platforms = [\"linux/arm64\", \"linux/amd64\"]\n"));
   CHECK(f.brief(report) == std::vector<std::string>{"copied m/app:1", "copied m/app@" + of_image});
-}
-
-TEST_CASE("mirror: pruning removes what the list does not mean") {
-  Mirrors f;
-  f.image("app", "1.0", 1);
-  f.image("app", "1.1", 2);
-  f.image("app", "2.0", 3);
-  f.image("extra", "x", 4);
-  const auto everything = f.list("[[image]]\nsource = \"SRC/app\"\n[[image]]\nsource = \"SRC/extra\"\n");
-  f.sync(everything);
-  const std::string some = R"(
-[[image]]
-source = "SRC/app"
-tags = ["semver:1.x"]
-[[image]]
-source = "SRC/extra:x"
-destination = "DST/m/app:y"
-)";
-  auto report = f.sync(f.list(some, "prune = true\n"));
-  CHECK(f.pruned(report) == std::vector<std::string>{"m/app:2.0"});
-  CHECK(f.target.manifest("m/app", "1.1"));
-  CHECK(f.target.manifest("m/app", "y"));
-  CHECK_FALSE(f.target.manifest("m/app", "2.0"));
-  CHECK(f.target.manifest("m/extra", "x"));  // no entry's destination any more: not ours to judge
-  f.target.forget_requests();
-  CHECK(f.sync(f.list(some, "prune = true\n")).pruned.empty());
-  CHECK(f.target.count("DELETE", "") == 0);
-  CHECK(f.target.count("GET", "") == 2);  // pages of the list of tags
-}
-
-TEST_CASE("mirror: pruning leaves a repository alone when something is not known") {
-  struct {
-    const char* name;
-    std::string images;
-    std::string broken;  // requests of the source with this in them fail
-    std::string reason;
-  } const table[] = {
-      {"the list of tags", "[[image]]\nsource = \"SRC/app\"\n", "/v2/app/tags/list", "SRC/app failed"},
-      {"a tag", "[[image]]\nsource = \"SRC/app\"\n", "/v2/app/manifests/1.1", "SRC/app:1.1 failed"},
-      {"a blob", "[[image]]\nsource = \"SRC/app\"\n", "/v2/app/blobs/", "SRC/app:1.0 failed"},
-      {"no match", "[[image]]\nsource = \"SRC/app\"\ntags = [\"9.*\"]\n", "", "no tag of SRC/app matches"},
-      {"a pattern", "[[image]]\nsource = \"SRC/app\"\ntags = [\"1.*\", \"9.*\"]\n", "",
-       "no tag of SRC/app matches '9.*'"},
-      {"another entry",
-       "[[image]]\nsource = \"SRC/app\"\ntags = [\"1.0\"]\n[[image]]\nsource = \"SRC/gone\"\n"
-       "destination = \"DST/m/app\"\n",
-       "", "no tag of SRC/gone matches"},
-      {"a name without registry", "[[image]]\nsource = \"SRC/app:1.0\"\n[[image]]\nsource = \"app\"\n", "",
-       "app failed, and its destination is not known"},
-  };
-  for (const auto& row : table) {
-    INFO(row.name);
-    Mirrors f;
-    f.image("app", "1.0", 1);
-    f.image("app", "1.1", 2);
-    f.target.add_manifest("m/app", "old", "{}", kManifest);
-    f.server.set_hook([&](const FakeRequest& request) -> std::optional<FakeAnswer> {
-      if (row.broken.empty() || !contains(request.target, row.broken)) return std::nullopt;
-      FakeAnswer out;
-      out.status = 500;
-      return out;
-    });
-    const auto report = f.sync(f.list(row.images, "prune = true\n"));
-    CHECK(report.pruned.empty());
-    CHECK(f.target.manifest("m/app", "old"));
-    REQUIRE(report.unpruned.size() == 1);
-    auto reason = report.unpruned[0].reason;
-    if (const auto at = reason.find(f.server.address()); at != std::string::npos)
-      reason.replace(at, f.server.address().size(), "SRC");
-    CHECK(reason == row.reason);
-  }
-}
-
-TEST_CASE("mirror: pruning leaves a repository alone that images are read from") {
-  Mirrors f;
-  f.image("app", "1", 1);
-  f.image("app", "2", 2);
-  const auto report = f.sync(f.list(
-      "[[image]]\nsource = \"SRC/app\"\ntags = [\"1\"]\ndestination = \"SRC/app:copy\"\n", "prune = true\n"));
-  CHECK(report.pruned.empty());
-  REQUIRE(report.unpruned.size() == 1);
-  CHECK(report.unpruned[0].reason == "images are read from it, too");
-  CHECK(f.server.manifest("app", "2"));
-}
-
-TEST_CASE("mirror: pruning knows a repository under its other names") {
-  Mirrors f;
-  f.image("app", "1", 1);
-  f.image("app", "2", 2);
-  const auto port = f.target.address().substr(f.target.address().find(':'));
-  auto report = f.sync(f.list(concat("[[image]]\nsource = \"SRC/app:1\"\n[[image]]\nsource = \"SRC/app:2\"\n",
-                                     "destination = \"localhost", port, "/m/app\"\n"),
-                              "prune = true\n"));
-  CHECK_FALSE(report.failed());
-  CHECK(report.pruned.empty());
-  CHECK(f.target.manifest("m/app", "1"));
-  CHECK(f.target.manifest("m/app", "2"));
-  const auto source = "localhost" + f.server.address().substr(f.server.address().find(':'));
-  report =
-      f.sync(f.list(concat("[[image]]\nsource = \"SRC/app:1\"\ndestination = \"", source, "/app:copy\"\n"),
-                    "prune = true\n"));
-  CHECK(report.pruned.empty());
-  REQUIRE(report.unpruned.size() == 1);
-  CHECK(report.unpruned[0].reason == "images are read from it, too");
-  CHECK(f.server.manifest("app", "2"));
 }

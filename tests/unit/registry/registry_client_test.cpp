@@ -1,11 +1,14 @@
 // The client against a registry that misbehaves: what is sent, and what comes out.
 #include "base/text.hpp"
 #include "registry/bundle/registry_inventory.hpp"
+#include "registry/list_pages.hpp"
 #include "registry/registry_error.hpp"
 #include "tests/unit/registry/fake_fixture.hpp"
 
 #include <atomic>
+#include <chrono>
 #include <ctime>
+#include <future>
 #include <memory>
 #include <thread>
 
@@ -280,6 +283,10 @@ TEST_CASE("client: pages of lists that are empty, and that are none") {
       {"numbers", R"({"tags":["a",1],"repositories":["a",1]})", "", ": the answer is no list of "},
       {"text", R"({"tags":"a","repositories":"a"})", "", ": the answer is no list of "},
       {"no JSON", "<html>", "", ": the answer is no list of "},
+      {"a name without end",
+       concat(R"({"tags":[")", std::string(2000, 'a'), R"("],"repositories":[")", std::string(2000, 'a'),
+              R"("]})"),
+       "", ": the answer is no list of "},
       {"itself", R"({"tags":[],"repositories":[]})", "?n=1000&last=0",
        ": the link to the next page leads back to one that was read"},
       {"the first", R"({"tags":["a"],"repositories":["a"]})", "?n=1000",
@@ -305,63 +312,25 @@ TEST_CASE("client: pages of lists that are empty, and that are none") {
   }
 }
 
-TEST_CASE("client: referrers from the API, or from the tag in its place") {
-  const auto subject = oci::Digest::of(kDocument);
-  const auto artifact = concat(
-      R"({"schemaVersion":2,"artifactType":"test/sig","config":{"mediaType":"application/vnd.oci.empty.v1+json","digest":"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a","size":2},"layers":[],"subject":{"mediaType":"x","digest":")",
-      subject.to_string(), R"(","size":1}})");
-  for (const auto kind :
-       {dash::testing::FakeRegistry::Referrers::none, dash::testing::FakeRegistry::Referrers::api}) {
-    FakeFixture f;
-    f.server.set_referrers(kind);
-    RegistrySession session(f.settings);
-    RegistryClient client(session, f.name(), {});
-    CHECK(client.referrers(subject).empty());
-    client.put_manifest(oci::Digest::of(artifact).to_string(), artifact, kManifest);
-    client.put_manifest(oci::Digest::of(artifact).to_string(), artifact, kManifest);
-    const auto found = client.referrers(subject);
-    REQUIRE(found.size() == 1);
-    CHECK(found[0].artifact_type == "test/sig");
-    CHECK(found[0].descriptor.digest == oci::Digest::of(artifact));
-    CHECK(client.referrers(subject, "test/sig").size() == 1);
-    CHECK(client.referrers(subject, "other").empty());
-    CHECK(f.server.manifest("team/app", "sha256-" + subject.hex()).has_value() ==
-          (kind == dash::testing::FakeRegistry::Referrers::none));
-  }
-}
-
-TEST_CASE("client: which answers mean that there is no referrers API") {
-  const auto index = R"({"schemaVersion":2,"manifests":[]})";
-  struct {
-    int status;
-    std::string body;
-    const char* message;  // empty: the tag in its place is asked
-  } const table[] = {
-      {404, "", ""},
-      {405, "", ""},
-      {400, "", ""},
-      {429, "", ": 429"},
-      {503, "", ": 503"},
-      {200, "<html>", ": the answer is no list of referrers"},
-      {200, "{}", ": the answer is no list of referrers"},
-      {200, index, ""},
-  };
-  for (const auto& row : table) {
-    INFO(row.status << ' ' << row.body);
-    FakeFixture f;
-    f.settings.retry.retries = 0;
-    f.server.set_hook([&](const FakeRequest& request) -> std::optional<FakeAnswer> {
-      if (!contains(request.target, "/referrers/")) return std::nullopt;
-      return answer(row.status, {{"Content-Type", "application/json"}}, row.body);
-    });
-    RegistrySession session(f.settings);
-    RegistryClient client(session, f.name(), {});
-    const auto ask = [&] { return client.referrers(oci::Digest::of(kDocument)); };
-    if (std::string(row.message).empty())
-      CHECK(ask().empty());
-    else
-      CHECK(contains(error_of(ask), row.message));
-  }
+TEST_CASE("client: lists that never end") {
+  FakeFixture f;
+  int count = 0;
+  f.server.set_hook([&](const FakeRequest&) -> std::optional<FakeAnswer> {
+    return answer(200, {{"Link", concat("<?last=", ++count, ">; rel=\"next\"")}}, R"({"tags":[]})");
+  });
+  RegistrySession session(f.settings);
+  EndpointClient client(session, session.hosts().endpoints(f.server.address(), "team/app").back(), {});
+  ListPages pages(5);
+  Call call;
+  call.path = "/tags/list";
+  CHECK(contains(error_of([&] {
+                   do {
+                     auto reply = client.send(call);
+                     call.url = pages.next(reply);
+                   } while (call.url);
+                 }),
+                 ": the list has more than 5 pages"));
+  CHECK(count == 5);
 }
 
 TEST_CASE("client: several challenges, tokens that are renewed") {
@@ -400,6 +369,34 @@ TEST_CASE("client: a token is renewed before it runs out, and when the server sa
   }
 }
 
+TEST_CASE("client: a token server that is slow about one repository does not keep the others") {
+  FakeFixture f;
+  f.server.require_token(std::chrono::seconds(60));
+  f.server.add_manifest("team/app", "1", kDocument, kManifest);
+  f.server.add_manifest("team/slow", "1", kDocument, kManifest);
+  std::promise<void> asked;
+  std::promise<void> go_on;
+  const auto may_go_on = go_on.get_future().share();
+  f.server.set_hook([&](const FakeRequest& request) -> std::optional<FakeAnswer> {
+    if (!request.target.starts_with("/token") || !contains(request.target, "slow")) return std::nullopt;
+    asked.set_value();
+    may_go_on.wait_for(std::chrono::seconds(20));
+    return std::nullopt;
+  });
+  RegistrySession session(f.settings);
+  RegistryClient slow(session, f.name("team/slow"), {});
+  std::atomic<bool> done = false;
+  std::jthread waits([&] {
+    slow.manifest("1");
+    done = true;
+  });
+  asked.get_future().wait();
+  RegistryClient quick(session, f.name("team/app"), {});
+  CHECK(quick.manifest("1").bytes == kDocument);  // is challenged, and learns from that
+  CHECK_FALSE(done);
+  go_on.set_value();
+}
+
 TEST_CASE("client: credentials stay with their host") {
   FakeFixture f;
   dash::testing::FakeRegistry other;
@@ -433,4 +430,13 @@ TEST_CASE("client: nobody there") {
   CHECK(error->hint() == "check the name, the network and the proxy settings");
   CHECK(error_of([&] { RegistryClient(session, oci::Reference::parse("app"), {}); }) ==
         "usage: 'app' names no registry | write it in full: REGISTRY/app");
+}
+
+TEST_CASE("client: a name that has no address is tried twice") {
+  FakeFixture f;
+  f.settings.retry.retries = 1000;
+  RegistrySession session(f.settings);
+  RegistryClient client(session, oci::Reference::parse("no-such-host.invalid/a"), {});
+  CHECK(contains(error_of([&] { client.resolve("1"); }),
+                 "unavailable: HEAD https://no-such-host.invalid/v2/a/"));
 }

@@ -120,3 +120,11 @@ TEST_CASE("ranges of versions: what is none") {
   for (const auto& [text, message] : table)
     CHECK(error_of([&] { VersionRange::parse(text); }) == std::string("invalid_input: ") + message + kHint);
 }
+
+TEST_CASE("versions: lists of tags are sorted by them") {
+  std::vector<std::string> tags = {"v1.10.0", "1.9",   "latest", "1.10.0-rc.1",
+                                   "v1.9",    "Alpha", "1.10.0", "2024.01.05"};
+  sort_by_version(tags);
+  CHECK(tags == std::vector<std::string>{"Alpha", "latest", "1.9", "v1.9", "1.10.0-rc.1", "1.10.0", "v1.10.0",
+                                         "2024.01.05"});
+}

@@ -212,3 +212,39 @@ TEST_CASE("upload: what is damaged here does not arrive there") {
   CHECK(contains(error_of([&] { f.run(); }), "corrupt: blob "));
   CHECK_FALSE(f.server.blob("team/app", f.blob.digest.to_string()));
 }
+
+TEST_CASE("upload: the answer to the last request is lost") {
+  struct {
+    const char* name;
+    std::uint64_t chunk;
+    bool arrived;  // before the connection broke
+  } const table[] = {{"chunks, arrived", 100'000, true},
+                     {"chunks, not arrived", 100'000, false},
+                     {"one piece, arrived", 1'000'000, true},
+                     {"one piece, not arrived", 1'000'000, false}};
+  for (const auto& row : table) {
+    INFO(row.name);
+    Upload f;
+    f.settings.chunk_size = row.chunk;
+    std::atomic<int> puts = 0;
+    f.server.set_hook([&](const FakeRequest& request) -> std::optional<FakeAnswer> {
+      if (request.method != "PUT") return std::nullopt;
+      FakeAnswer out;
+      if (puts++ == 0) {
+        if (row.arrived) f.server.add_blob("team/app", f.bytes);
+        out.head = FakeAnswer::Head::left_out;
+      } else if (row.arrived) {  // libcurl may try again by itself
+        out.status = 404;
+        out.body = R"({"errors":[{"code":"BLOB_UPLOAD_UNKNOWN"}]})";
+      } else {
+        return std::nullopt;
+      }
+      return out;
+    });
+    f.run();
+    CHECK(f.arrived());
+    if (!row.arrived) continue;
+    CHECK(f.server.count("HEAD", "/blobs/" + f.blob.digest.to_string()) == 1);
+    CHECK(f.server.count("POST", "") == 1);
+  }
+}
