@@ -36,7 +36,8 @@ inline std::string random_text(std::string_view seed, std::size_t size) {
   return out;
 }
 
-inline std::string wheel_bytes(const std::string& name, const std::string& version, const std::string& content,
+inline std::string wheel_bytes(const std::string& name, const std::string& version,
+                               const std::string& content,
                                const std::vector<std::string>& dependencies = {}) {
   const std::string info = concat(name, '-', version, ".dist-info");
   std::string metadata = concat("Metadata-Version: 2.1\nName: ", name, "\nVersion: ", version, '\n');
@@ -52,7 +53,7 @@ class ModelIndex : public builder::PackageFetcher {
   using Versions = std::map<std::string, int>;
   struct Package {
     std::size_t size = 1500;  // of its module
-    std::vector<std::string> dependencies;
+    std::vector<std::string> dependencies = {};
     enum class Kind { wheel, source } kind = Kind::wheel;
   };
 
@@ -108,9 +109,8 @@ class ModelIndex : public builder::PackageFetcher {
     std::string out = "lock-version = \"1.0\"\ncreated-by = \"uv\"\n";
     for (const auto& [name, version] : versions) {
       const auto& file = releases_.at({name, version});
-      const auto entry =
-          concat("{ url = \"", url(file.name), "\", size = ", file.bytes.size(), ", hashes = { sha256 = \"",
-                 to_hex(sha256(file.bytes)), "\" } }");
+      const auto entry = concat("{ url = \"", url(file.name), "\", size = ", file.bytes.size(),
+                                ", hashes = { sha256 = \"", to_hex(sha256(file.bytes)), "\" } }");
       out += concat("\n[[packages]]\nname = \"", name, "\"\nversion = \"", version_text(version), "\"\n",
                     packages_.at(name).kind == Package::Kind::wheel ? concat("wheels = [", entry, "]\n")
                                                                     : concat("sdist = ", entry, '\n'));
@@ -152,7 +152,8 @@ class ModelIndex : public builder::PackageFetcher {
                             const Versions& kept, const std::optional<Versions>& only) const {
     if (only) {
       const auto found = only->find(name);
-      return found != only->end() && fits(found->second, limits) ? std::optional(found->second) : std::nullopt;
+      return found != only->end() && fits(found->second, limits) ? std::optional(found->second)
+                                                                 : std::nullopt;
     }
     if (const auto found = kept.find(name); found != kept.end() && fits(found->second, limits))
       return found->second;

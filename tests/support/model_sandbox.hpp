@@ -107,7 +107,8 @@ class ModelSandbox : public builder::Sandbox {
   }
 
   void probe(const builder::SandboxCommand& command) const {
-    const auto version = seen(command, kModelPython);
+    auto version = seen(command, kModelPython);
+    if (version.empty()) version = "3.11.2";
     const auto minor = std::string(split(version, '.').at(1));
     command.on_stdout_bytes(concat("executable=/usr/bin/python3.", minor, "\nversion=", version,
                                    "\nimplementation=cpython\ncache_tag=cpython-3", minor,
@@ -197,7 +198,8 @@ class ModelSandbox : public builder::Sandbox {
     for (const auto& name : lines_of(input / "apt-packages")) wanted[name] = sha256_text(status);
     if (fs::is_directory(input / "debs"))
       for (fs::recursive_directory_iterator entry(input / "debs"), end; entry != end; ++entry)
-        if (fs::is_regular_file(entry->path())) wanted[entry->path().stem().string()] = read_file(entry->path());
+        if (fs::is_regular_file(entry->path()))
+          wanted[entry->path().stem().string()] = read_file(entry->path());
     std::string all;
     for (const auto& [name, content] : wanted) {
       install_package(changes, name, content, status);

@@ -1,5 +1,5 @@
-// A world for whole builds in memory: an app that can be edited, a package index, base images, a registry, and
-// machines with stores of their own. `builder::run_build` itself runs in it.
+// A world for whole builds in memory: an app that can be edited, a package index, base images, a registry,
+// and machines with stores of their own. `builder::run_build` itself runs in it.
 #pragma once
 
 #include "base/file.hpp"
@@ -33,7 +33,8 @@ struct ModelApp {
     mode_t mode = 0644;
     bool operator==(const File&) const = default;
   };
-  std::map<std::string, File> files = {{"app.py", {"server = 1"}}, {"Procfile", {"web: gunicorn app:server"}}};
+  std::map<std::string, File> files = {{"app.py", {"server = 1"}},
+                                       {"Procfile", {"web: gunicorn app:server"}}};
   std::map<std::string, std::string> requirements;  // limits by name: "", "==1.2"
   std::string requirements_comment;
   std::vector<std::string> apt_packages;
@@ -150,8 +151,16 @@ class ModelMachine {
 
   builder::Workbench bench(const ModelApp& app) {
     host_.source_date_epoch = app.epoch;
-    return {store_, sandbox_, world_.index, world_.pool, events_, host_, oci::Compression::parse(app.compression),
-            builder::Network::host, {}, &world_.registry};
+    return {store_,
+            sandbox_,
+            world_.index,
+            world_.pool,
+            events_,
+            host_,
+            oci::Compression::parse(app.compression),
+            builder::Network::host,
+            {},
+            &world_.registry};
   }
 
   builder::BuildRequest request(const ModelApp& app) const {

@@ -4,9 +4,10 @@
 #include "base/text.hpp"
 #include "builder/collect_garbage.hpp"
 #include "builder/layer_annotations.hpp"
-#include "builder/steps/step_list.hpp"
+#include "builder/steps/steps.hpp"
 #include "tests/support/model_world.hpp"
 
+#include <algorithm>
 #include <array>
 #include <memory>
 #include <random>
@@ -41,20 +42,37 @@ const std::string& lock_of(const BuildReport& report) {
   throw std::logic_error("the build has no lock");
 }
 
-// Which layers differ, by the steps they are of.
-std::string differences(const BuildReport& one, const BuildReport& other) {
+// The text from a little before where it is another one.
+std::string difference(std::string_view text, std::string_view other) {
+  const auto at = std::ranges::mismatch(text, other).in1 - text.begin();
+  const auto start = static_cast<std::size_t>(std::max<std::ptrdiff_t>(0, at - 200));
+  return concat("\n  …", text.substr(start, 500), "\n  …", other.substr(std::min(start, other.size()), 500),
+                '\n');
+}
+
+// The steps whose layers differ, or else the documents.
+std::string differences(ModelMachine& machine, const BuildReport& one, ModelMachine& other_machine,
+                        const BuildReport& other) {
   std::string out;
   for (std::size_t i = 0; i < one.steps.size() && i < other.steps.size(); ++i)
     if (one.steps[i].layers != other.steps[i].layers)
       out += concat(one.steps[i].plan.step, " (", to_string(one.steps[i].plan.decision), ": ",
                     one.steps[i].plan.reason, ") ");
-  return out.empty() ? "the configuration or annotations" : out;
+  if (!out.empty()) return out;
+  for (const auto document : {&BuildReport::config, &BuildReport::image}) {
+    const auto limit = oci::kMaxDocumentSize;
+    const auto text = machine.store().layout().read(one.*document, limit);
+    const auto other_text = other_machine.store().layout().read(other.*document, limit);
+    if (text != other_text) return difference(text, other_text);
+  }
+  return "its digest alone";
 }
 
 class Life {
  public:
   explicit Life(std::uint64_t seed) : random_(seed) {
-    for (const auto* name : {"alpha", "beta", "gamma", "delta", "epsilon", "pip"}) world_.index.publish(name, {});
+    for (const auto* name : {"alpha", "beta", "gamma", "delta", "epsilon", "pip"})
+      world_.index.publish(name, {});
     world_.index.publish("heavy", {.size = 160'000});
     world_.index.publish("tall", {.dependencies = {"alpha", "small"}});
     world_.index.publish("small", {});
@@ -85,7 +103,7 @@ class Life {
     request.locked_place = "the lock";
     const auto clean = empty.build(app_, request);
     if (clean.image.digest != incremental.image.digest)
-      return concat("the incremental build differs in ", differences(incremental, clean));
+      return concat("the incremental build differs in ", differences(*machine_, incremental, empty, clean));
     const auto faults = machine_->store().layout().validate();
     return faults.empty() ? "" : concat("the store is broken: ", faults.front());
   }
@@ -114,22 +132,36 @@ class Life {
       std::string_view name;
       void (Life::*apply)();
     };
-    static constexpr std::array kEdits = {
-        Edit{"source", &Life::change_source},      Edit{"source", &Life::change_source},
-        Edit{"file", &Life::add_or_remove_file},   Edit{"touch", &Life::touch},
-        Edit{"mode", &Life::change_mode},          Edit{"comment", &Life::comment},
-        Edit{"pin", &Life::pin},                   Edit{"pin", &Life::pin},
-        Edit{"package", &Life::toggle_package},    Edit{"package", &Life::toggle_package},
-        Edit{"release", &Life::release},           Edit{"release", &Life::release},
-        Edit{"apt", &Life::toggle_apt},            Edit{"deb", &Life::change_deb},
-        Edit{"predeploy", &Life::change_predeploy}, Edit{"procfile", &Life::change_procfile},
-        Edit{"env", &Life::change_environment},    Edit{"compression", &Life::change_compression},
-        Edit{"layers", &Life::change_layers},      Edit{"base", &Life::change_base},
-        Edit{"epoch", &Life::change_epoch},        Edit{"hook", &Life::toggle_hook},
-        Edit{"slugignore", &Life::change_ignore},  Edit{"name", &Life::change_name},
-        Edit{"upgrade", &Life::ask_upgrade},       Edit{"gc", &Life::collect},
-        Edit{"lost", &Life::lose_layer},           Edit{"other store", &Life::move},
-        Edit{"killed", &Life::interrupt},          Edit{"back", &Life::go_back}};
+    static constexpr std::array kEdits = {Edit{"source", &Life::change_source},
+                                          Edit{"source", &Life::change_source},
+                                          Edit{"file", &Life::add_or_remove_file},
+                                          Edit{"touch", &Life::touch},
+                                          Edit{"mode", &Life::change_mode},
+                                          Edit{"comment", &Life::comment},
+                                          Edit{"pin", &Life::pin},
+                                          Edit{"pin", &Life::pin},
+                                          Edit{"package", &Life::toggle_package},
+                                          Edit{"package", &Life::toggle_package},
+                                          Edit{"release", &Life::release},
+                                          Edit{"release", &Life::release},
+                                          Edit{"apt", &Life::toggle_apt},
+                                          Edit{"deb", &Life::change_deb},
+                                          Edit{"predeploy", &Life::change_predeploy},
+                                          Edit{"procfile", &Life::change_procfile},
+                                          Edit{"env", &Life::change_environment},
+                                          Edit{"compression", &Life::change_compression},
+                                          Edit{"layers", &Life::change_layers},
+                                          Edit{"base", &Life::change_base},
+                                          Edit{"epoch", &Life::change_epoch},
+                                          Edit{"hook", &Life::toggle_hook},
+                                          Edit{"slugignore", &Life::change_ignore},
+                                          Edit{"name", &Life::change_name},
+                                          Edit{"upgrade", &Life::ask_upgrade},
+                                          Edit{"gc", &Life::collect},
+                                          Edit{"lost", &Life::lose_layer},
+                                          Edit{"other store", &Life::move},
+                                          Edit{"killed", &Life::interrupt},
+                                          Edit{"back", &Life::go_back}};
     const auto& chosen = one_of(kEdits);
     note(chosen.name);
     (this->*chosen.apply)();
@@ -149,11 +181,12 @@ class Life {
   void comment() { app_.requirements_comment = concat("# ", below(4), '\n'); }
   void pin() {
     if (app_.requirements.empty()) return;
-    auto& [name, limit] = *std::next(app_.requirements.begin(),
-                                     static_cast<std::ptrdiff_t>(below(app_.requirements.size())));
+    auto& [name, limit] =
+        *std::next(app_.requirements.begin(), static_cast<std::ptrdiff_t>(below(app_.requirements.size())));
     const auto version = dash::testing::version_text(
         1 + static_cast<int>(below(static_cast<std::size_t>(world_.index.newest(name)))));
-    limit = one_of(std::array{std::string(), "==" + version, "==" + version, ">=" + version, std::string("<1.3")});
+    limit = one_of(
+        std::array{std::string(), "==" + version, "==" + version, ">=" + version, std::string("<1.3")});
   }
   void toggle_package() {
     const auto name = one_of(world_.index.names());
@@ -168,7 +201,7 @@ class Life {
     if (below(3) == 0)
       app_.files.erase("dpkg-packages/tool.deb");
     else
-      app_.files["dpkg-packages/tool.deb"] = {concat("deb ", below(4))};
+      app_.files["dpkg-packages/tool.deb"] = {concat("!<arch>\ndeb ", below(4))};
   }
   void change_predeploy() { app_.predeploy = one_of(std::array{"", "./migrate", "./migrate --all"}); }
   void change_procfile() {
@@ -181,7 +214,9 @@ class Life {
       app_.environment = {{one_of(std::array{"MODE", "PORT"}), std::to_string(below(3))}};
   }
   void change_compression() { app_.compression = one_of(std::array{"zstd", "zstd:1", "gzip", "none"}); }
-  void change_layers() { app_.package_layers = one_of(std::array{std::size_t{2}, std::size_t{5}, LayerLimits().layers}); }
+  void change_layers() {
+    app_.package_layers = one_of(std::array{std::size_t{2}, std::size_t{5}, LayerLimits().layers});
+  }
   void change_base() { app_.base = one_of(ModelWorld::bases()); }
   void change_epoch() { app_.epoch = 315532800 + static_cast<std::int64_t>(below(2)); }
   void toggle_hook() {
@@ -189,7 +224,8 @@ class Life {
     if (app_.files.erase(path) == 0) app_.files[path] = {"#!/bin/sh\n", 0755};
   }
   void change_ignore() {
-    if (app_.files.erase(".slugignore") == 0) app_.files[".slugignore"] = {concat("pages/", one_of(std::array{"a.py", "deep", "*"}), '\n')};
+    if (app_.files.erase(".slugignore") == 0)
+      app_.files[".slugignore"] = {concat("pages/", one_of(std::array{"a.py", "deep", "*"}), '\n')};
   }
   void change_name() { app_.name = one_of(std::array{"shop", "sales"}); }
   void ask_upgrade() {
@@ -198,7 +234,7 @@ class Life {
     else
       upgrade_.packages = {one_of(world_.index.names())};
   }
-  void collect() { static_cast<void>(collect_garbage(machine_->store(), {})); }
+  void collect() { static_cast<void>(collect_garbage(machine_->store(), {}, {})); }
   // A blob of the layout, or all wheels.
   void lose_layer() {
     auto& layout = machine_->store().layout();
