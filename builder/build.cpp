@@ -211,7 +211,8 @@ BuildReport run_build(const Workbench& bench, const BuildRequest& request) {
     if (decided.plan.decision != Decision::skip) {
       if (decided.record) decider.remember(*step, *decided.key);
       if (!decided.record && !std::exchange(works, true)) work_ahead(list, state);
-      const auto record = decided.record ? *decided.record : execute(bench, *step, decided, state, decider);
+      auto record = decided.record ? *decided.record : execute(bench, *step, decided, state, decider);
+      for (auto& [name, value] : step->facts_of(state)) record.facts[name] = std::move(value);
       report.layers = record.layers;
       report.seconds = decided.record ? 0 : record.seconds;
       apply(state, step->name(), decided.key, record);

@@ -69,6 +69,10 @@ class Step {
   // What `run` will at least take of the store's disk, as far as that can be told before; checked before it.
   virtual DiskSpace space_needed() const { return {std::uint64_t{16} << 20, 200}; }
 
+  // Facts for the image's record that are about what is below rather than about the result: a record that is
+  // reused may have been made over another image.
+  virtual std::map<std::string, std::string> facts_of(const ImageState&) const { return {}; }
+
   virtual StepResult run(const ImageState& below) = 0;
 };
 

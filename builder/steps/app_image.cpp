@@ -20,6 +20,14 @@ oci::ImageConfig image_config(const Workbench& bench, const BuildRequest& reques
 
 void add_image(StepInputs& inputs, const BuildRequest& request, const ImageState& below) {
   for (const auto& part : below.parts) inputs.add(part.step, below.identity_of(part.step));
+  // Images of the same layers may have other variables.
+  if (const auto base = below.facts.find(kBaseStep);
+      base != below.facts.end() && base->second.contains("config"))
+    inputs.add_content(
+        "variables of the base image",
+        join(
+            oci::ImageConfig::parse(base->second.at("config"), "configuration of the base image").environment,
+            "\n"));
   for (const auto& [name, value] : request.environment) inputs.add_content("--env " + name, value);
 }
 

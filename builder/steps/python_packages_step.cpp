@@ -96,6 +96,11 @@ class PythonPackagesStep : public Step {
     return std::nullopt;
   }
 
+  std::map<std::string, std::string> facts_of(const ImageState& below) const override {
+    return {
+        {kInterpreterFact, interpreter_fact(bench_.store, system_layers(below), interpreter_program(below))}};
+  }
+
   StepResult run(const ImageState& below) override {
     PythonRequest request;
     request.step = kPythonPackagesStep;
@@ -123,8 +128,6 @@ class PythonPackagesStep : public Step {
     if (input_leaves() != leaves_) throw source_changed(kPythonPackagesStep);
     warn_about_upgrades(result.lock);
     StepResult out{std::move(result.layers), {{kLockFact, result.lock.text}}};
-    out.facts[kInterpreterFact] =
-        interpreter_fact(bench_.store, system_layers(below), interpreter_program(below));
     if (result.compiled == PythonLayerResult::Compiled::yes) out.facts[kVariantFact] = variant(below);
     return out;
   }
