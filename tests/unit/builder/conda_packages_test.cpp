@@ -117,7 +117,7 @@ TEST_CASE("conda packages: installed in layers, fetched once, reused") {
 
   CHECK(machine.install(lock, request).layers == first.layers);
   CHECK(channel.fetcher.fetched.empty());
-  collect_garbage(machine.store, {});
+  collect_garbage(machine.store, {}, {});
 
   // Neither another store nor writing all again changes them.
   request.reuse = Reuse::no;
