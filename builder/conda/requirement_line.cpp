@@ -72,6 +72,7 @@ std::optional<CondaRequirement> read_exact(std::string_view text) {
   if (const auto bracket = out.name.find('['); bracket != std::string::npos) {
     // The rule cuts within the brackets, and what is left of them counts for nothing.
     out.name.resize(bracket);
+    if (out.name.empty()) return std::nullopt;
     out.loss = CondaRequirement::Loss::constraint;
     return out;
   }

@@ -132,6 +132,7 @@ TEST_CASE("conda requirements: what lines mean to old and new condas") {
       {"# a comment", "nothing", "nothing"},
       {"   ", "nothing", "nothing"},
       {"=1.16", "refused", "refused"},
+      {"[version='>1']", "refused", "refused"},
       {"numpy=", "refused", "refused"},
       {"numpy>=", "refused", "refused"},
       {"numpy=1=2=3", "refused", "refused"},
