@@ -155,7 +155,7 @@ class MirrorTest(Case):
             "skopeo", "copy", "--all", "--src-tls-verify=false", f"docker://{self.target}/all/multi:1",
             f"oci:{self.scratch}/pulled:latest",
         )  # fmt: skip
-        self.assertEqual(self.sync(file).stdout, SUMMARY.format(1, 1, 0, 0))
+        self.assertEqual(self.sync(file).stdout, "1 image: 1 already there, 0 copied, 0 failed\n")
 
         self.sync(self.write('[[image]]\nsource = "SRC/multi:1"\nplatforms = ["linux/arm64"]\n'))
         digest = run("skopeo", "inspect", "--format", "{{.Digest}}", "--tls-verify=false", f"docker://{self.target}/all/multi:1")

@@ -54,13 +54,14 @@ class Built {
     app.requirements = {{"alpha", ""}};
     app.requirements_comment =
         "-r more.txt\n-c limits.txt\n./local\n./wheels/w-1-py3-none-any.whl\n--only-binary alpha\n"
-        "secret @ https://${TOKEN}@index.example/secret-1-py3-none-any.whl\n";
+        "secret @ https://me:${PASSWORD}@index.example/${TOKEN}/secret-1-py3-none-any.whl\n";
     app.apt_packages = {"graphviz"};
     app.environment = {{"MODE", "1"}};
     app.package_layers = 5;
     limits = world.app().parent_path() / "machine-limits.txt";
     write_file(limits, "beta<9\n");
     machine.host().variables["TOKEN"] = "one";
+    machine.host().variables["PASSWORD"] = "no leaf";  // who fetches makes no difference
     machine.host().index_settings = {{"PIP_INDEX_URL", "https://index.example/simple/"},
                                      {"PIP_REQUIRE_HASHES", ""},
                                      {"PIP_NO_DEPS", "1"},
@@ -361,7 +362,8 @@ TEST_CASE("keys: the default base image has leaves of its own") {
   }
   Built built;
   make(built);
-  for (const auto& leaf : built.plan().at(kBaseStep).inputs) CHECK(edits.contains(leaf.name));
+  const auto step = built.plan().at(kBaseStep);
+  for (const auto& leaf : step.inputs) CHECK(edits.contains(leaf.name));
 }
 
 TEST_CASE("keys: what was compiled is not reused over other system packages") {
