@@ -148,7 +148,7 @@ std::string with_app_group(std::string group) {
 }
 
 oci::Layer make_launcher_layer(const Workbench& bench, const std::vector<oci::Layer>& base) {
-  auto files = read_layer_files(bench.store.layout(), base, {"etc/passwd", "etc/group"}, bench.stop);
+  auto files = read_layer_files(bench.store.layers(), base, {"etc/passwd", "etc/group"}, bench.stop);
   auto passwd =
       files["etc/passwd"].empty() ? std::string("root:*:0:0:root:/root:/bin/bash\n") : files["etc/passwd"];
   auto group = files["etc/group"].empty() ? std::string("root:*:0:\n") : files["etc/group"];
