@@ -25,14 +25,15 @@ std::vector<fs::path> temporaries(const Store& store) {
   std::vector<fs::path> directories = {store.home(),     store.layout().directory(),
                                        store.packages(), store.snapshots(),
                                        store.tools(),    store.records()};
+  boost::system::error_code absent;  // people may remove most of a store
   for (const auto& parent : {store.packages(), store.records()})
-    for (const auto& file : fs::directory_iterator(parent))
-      if (fs::is_directory(file.symlink_status()) && !is_temporary(file.path()))
-        directories.push_back(file.path());
+    for (fs::directory_iterator file(parent, absent), end; file != end; ++file)
+      if (fs::is_directory(file->symlink_status()) && !is_temporary(file->path()))
+        directories.push_back(file->path());
   std::vector<fs::path> out;
   for (const auto& directory : directories)
-    for (const auto& file : fs::directory_iterator(directory))
-      if (is_temporary(file.path()) || file.path().extension() == ".partial") out.push_back(file.path());
+    for (fs::directory_iterator file(directory, absent), end; file != end; ++file)
+      if (is_temporary(file->path()) || file->path().extension() == ".partial") out.push_back(file->path());
   return out;
 }
 

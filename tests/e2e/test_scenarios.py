@@ -13,7 +13,7 @@ import unittest
 from debian import make_deb
 from package_index import PackageIndex, noisy_wheel
 from registries import CONFIG, MANIFEST, Layout, RegistryServer, TcpProxy, need_program
-from support import SHARED_STORE, Case, decisions, pinned_uv, run
+from support import SHARED_STORE, Case, decisions, layers, pinned_uv, run
 
 KIB = 1024
 SIZES = {"heavy": 900 * KIB, "frames": 400 * KIB, "tiny": 10 * KIB}
@@ -115,6 +115,11 @@ class Scenarios(Case):
                      if entry["annotations"]["org.opencontainers.image.ref.name"] == "dash-build/base:bookworm")
         manifest = read(entry)
         config = read(manifest["config"])
+        # Compressed as in the last build; another test may have left the base image in another form.
+        image = read({"digest": self.last["image.digest"]})
+        count = len(layers(self.last, "base"))
+        manifest["layers"] = [{key: layer[key] for key in ("mediaType", "digest", "size")} for layer in image["layers"][:count]]
+        config["rootfs"]["diff_ids"] = read(image["config"])["rootfs"]["diff_ids"][:count]
         layout = Layout(self.scratch / name)
         for layer in manifest["layers"]:
             os.link(store / "blobs/sha256" / layer["digest"][7:], layout.blobs / layer["digest"][7:])
@@ -221,7 +226,7 @@ class Scenarios(Case):
                     reason=("base", "manifest changed"))
         python = self.base("python", {"usr/local/bin/python3": (0o755, self.interpreter())})
         everything = {"base", "launcher", "system-packages", "python-packages", "predeploy"}
-        self.change("the interpreter", lambda: None, *python, steps=everything, commands={5}, uploaded=16 << 20,
+        self.change("the interpreter", lambda: None, *python, steps=everything, commands={4}, uploaded=16 << 20,
                     reason=("python-packages", "interpreter changed"))
         self.change("back to the first base image", lambda: None, steps=set(), commands={0}, uploaded=SOURCE,
                     reason=("base", UNCHANGED))

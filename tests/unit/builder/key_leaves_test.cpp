@@ -362,8 +362,8 @@ TEST_CASE("keys: the default base image has leaves of its own") {
   }
   Built built;
   make(built);
-  const auto step = built.plan().at(kBaseStep);
-  for (const auto& leaf : step.inputs) CHECK(edits.contains(leaf.name));
+  const auto plan = built.plan();
+  for (const auto& leaf : plan.at(kBaseStep).inputs) CHECK(edits.contains(leaf.name));
 }
 
 TEST_CASE("keys: what was compiled is not reused over other system packages") {
@@ -376,7 +376,8 @@ TEST_CASE("keys: what was compiled is not reused over other system packages") {
       auto record = built.last(kPythonPackagesStep);
       // The variant as the step has it over what is there.
       ImageState state;
-      for (const auto& step : make_steps(bench, asked).steps) {
+      const auto list = make_steps(bench, asked);
+      for (const auto& step : list.steps) {
         const auto inputs = step->inputs(state);
         if (step->name() == kPythonPackagesStep) {
           fs::remove(built.machine.store().records() / kStepRecords /
