@@ -243,7 +243,14 @@ class Life {
     const auto index = layout.index().manifests;
     if (index.empty() || below(3) == 0) return remove_tree(machine_->store().packages());
     const auto layers = layout.load(one_of(index)).manifest.layers;
-    fs::remove(layout.blob_path(one_of(layers).digest));
+    const auto digest = one_of(layers).digest;
+    fs::remove(layout.blob_path(digest));
+    // Images that nobody builds again stay without it.
+    for (const auto& entry : index) {
+      const auto blobs = layout.load(entry).manifest.layers;
+      if (std::ranges::any_of(blobs, [&](const auto& blob) { return blob.digest == digest; }))
+        layout.untag(entry.annotations.at(oci::annotation::kRefName));
+    }
   }
   // To a machine that knows nothing but the image in the registry, or not even that.
   void move() {
