@@ -1,8 +1,8 @@
 #include "builder/python/hash_pins.hpp"
 
+#include "base/checksum.hpp"
 #include "base/error.hpp"
 #include "base/file.hpp"
-#include "base/checksum.hpp"
 #include "base/text.hpp"
 #include "builder/percent.hpp"
 #include "builder/python/uv_run.hpp"

@@ -3,8 +3,8 @@
 #include "base/error.hpp"
 #include "base/process.hpp"
 #include "base/text.hpp"
-#include "builder/python/uv_release.hpp"
 #include "builder/packages/zip.hpp"
+#include "builder/python/uv_release.hpp"
 
 #include <algorithm>
 

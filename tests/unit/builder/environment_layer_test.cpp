@@ -1,6 +1,5 @@
 #include "builder/python/environment_layer.hpp"
 
-
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "builder/python/compile_wheel.hpp"
@@ -64,7 +63,8 @@ struct Fixture {
     for (const auto& distribution : distributions) compiler.add(compile_request(distribution, scheme));
     compiler.close();
     std::vector<Bytecode> out;
-    for (const auto& distribution : distributions) out.push_back(compiler.get(bytecode_key(distribution, scheme)));
+    for (const auto& distribution : distributions)
+      out.push_back(compiler.get(bytecode_key(distribution, scheme)));
     compiler.finish();
     return out;
   }

@@ -74,8 +74,7 @@ struct Machine {
     context.interpreter.machine = "x86_64";
   }
 
-  InstalledPackages install(const Versions& versions,
-                            Reuse reuse = Reuse::yes) {
+  InstalledPackages install(const Versions& versions, Reuse reuse = Reuse::yes) {
     index_.fetcher.fetched.clear();
     const Lock lock = index_.lock(versions);
     WheelCollector wheels(bench, lock, context);
