@@ -84,8 +84,8 @@ void print_table(const std::vector<Row>& rows, const builder::StoreUsage& usage,
   constexpr std::size_t kSize = 14;
   const auto line = [](const std::string& name, const std::string& count, const std::string& size,
                        const std::string& reclaimable) {
-    std::cout << pad(name, kName) << right(count, kCount) << right(size, kSize) << right(reclaimable, kSize)
-              << '\n';
+    std::cout << pad(name, kName) << right(count, kCount) << right(size, kSize)
+              << (reclaimable.empty() ? "" : right(reclaimable, kSize)) << '\n';
   };
   line("", "count", "size", "reclaimable");
   std::uint64_t reclaimable = 0;
