@@ -170,7 +170,7 @@ class SharedStoreTest(Case):
         too_small = self.dash("build", self.app(2, 9), "-t", self.tag, "--quota", "10M", store=self.store, env=self.env, check=False)
         self.assertEqual(too_small.returncode, 7, too_small.stderr)
         self.assertRegex(too_small.stderr, r"error: the store \S+ has a quota of 10\.5 MB, of which images and running "
-                         r"builds use [\d.]+ MB, but it needs about [\d.]+ MB\nhint: set a larger quota")
+                         r"builds use [\d.]+ MB, but it needs about [\d.]+ MB\n  in step \S+\nhint: set a larger quota")
         self.assertEqual(self.usage()["images"], 2)
         self.assertEqual(self.dash("validate", store=self.store).stdout, "valid\n")
         self.dash("gc", "--keep-bytes", "1", "--older-than", "0", store=self.store)
