@@ -127,7 +127,7 @@ PackageIndex read_package_index(const PackageArchive& archive, const CondaPackag
 }
 
 std::string package_record(const PackageIndex& index, const CondaPackageUrl& package,
-                           const std::string& prefix, std::vector<RecordedPath> paths) {
+                           const std::string& prefix, const std::vector<RecordedPath>& paths) {
   Json out = Json::parse(index.json);
   Json files = Json::array();
   Json recorded = Json::array();

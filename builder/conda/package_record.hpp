@@ -42,7 +42,7 @@ struct RecordedPath {
 
 // The JSON of conda-meta/<dist>.json: sorted keys, and paths in the order given. URLs without credentials.
 std::string package_record(const PackageIndex& index, const CondaPackageUrl& package,
-                           const std::string& prefix, std::vector<RecordedPath> paths);
+                           const std::string& prefix, const std::vector<RecordedPath>& paths);
 
 // The record with .pyc files, relative to the prefix, at the end of its lists.
 std::string add_bytecode(const std::string& record, const std::vector<std::string>& pyc_paths);
