@@ -44,7 +44,7 @@ std::string_view url_of(const RequirementLine& line) {
 class LockCheck {
  public:
   LockCheck(const Workbench& bench, const ResolveRequest& request, const Lock& lock, const std::string& place)
-      : bench_(bench), request_(request), lock_(lock), place_(place), uv_(bench, request, settings_) {
+      : request_(request), lock_(lock), place_(place), uv_(bench, request, settings_) {
     make_directories(uv_.directory() / "lock");
     for (const auto& package : lock.packages)
       add_stand_in(package.name, package.version.empty() ? kUnknownVersion : package.version, "");
@@ -152,7 +152,6 @@ class LockCheck {
       throw unmet(line, concat(package->name, " of the revision ", quoted(package->vcs->requested_revision)));
   }
 
-  const Workbench& bench_;
   const ResolveRequest& request_;
   const Lock& lock_;
   const std::string& place_;
