@@ -4,7 +4,6 @@
 #include "builder/python/uv_run.hpp"
 
 #include <algorithm>
-#include <ranges>
 
 namespace dash::builder {
 namespace {
@@ -52,7 +51,7 @@ LockSecrets::LockSecrets(const RequirementsFiles& requirements, const UvSettings
       variables_.emplace_back(*found);
   std::ranges::stable_sort(variables_, std::ranges::greater(), [](const auto& v) { return v.second.size(); });
   for (const auto& line : requirements.lines) add_logins(expanded(line.text));
-  for (const auto& value : settings.environment | std::views::values) add_logins(value);
+  for (const auto& [name, value] : settings.environment) add_logins(value);
 }
 
 void LockSecrets::add_logins(std::string_view text) {

@@ -223,7 +223,7 @@ class Scenarios(Case):
         other = self.base("base", {"etc/motd": (0o644, b"another base\n")})
         self.change("the base image", lambda: None, *other,
                     steps={"base", "launcher", "system-packages", "predeploy"}, commands={3}, uploaded=SOURCE,
-                    reason=("base", "manifest changed"))
+                    reason=("base", "manifest is new"))
         python = self.base("python", {"usr/local/bin/python3": (0o755, self.interpreter())})
         everything = {"base", "launcher", "system-packages", "python-packages", "predeploy"}
         self.change("the interpreter", lambda: None, *python, steps=everything, commands={4}, uploaded=16 << 20,
