@@ -174,7 +174,8 @@ void find_owners(Changes& changes, const std::vector<DpkgPackage>& packages) {
   for (Entry& entry : entries)
     if (S_ISREG(entry.info.st_mode) && entry.info.st_nlink > 1)
       links[{entry.info.st_dev, entry.info.st_ino}].push_back(&entry);
-  for (const auto& [file, names] : links) {
+  for (const auto& link : links) {
+    const auto& names = link.second;
     const bool together =
         std::ranges::all_of(names, [&](const Entry* name) { return name->owner == names.front()->owner; });
     for (Entry* name : names) {
