@@ -73,7 +73,7 @@ Json json_of(const std::vector<Row>& rows, const builder::StoreUsage& usage,
   return out;
 }
 
-std::string right(std::string text, std::size_t width) {
+std::string right(const std::string& text, std::size_t width) {
   return std::string(width - std::min(width, text.size()), ' ') + text;
 }
 

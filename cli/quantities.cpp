@@ -41,7 +41,7 @@ std::chrono::seconds parse_duration(std::string_view text, std::string_view opti
       unit = 3600;
       break;
     case 'd':
-      unit = 24 * 3600;
+      unit = std::uint64_t{24} * 3600;
       break;
     default:
       break;
