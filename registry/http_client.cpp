@@ -500,7 +500,10 @@ void configure(Transfer& transfer, const HttpSettings& settings) {
   curl_easy_setopt(easy, CURLOPT_HTTP_VERSION,
                    static_cast<long>(request.wire == HttpRequest::Wire::own ? CURL_HTTP_VERSION_1_1
                                                                             : CURL_HTTP_VERSION_2TLS));
-  if (request.wire == HttpRequest::Wire::shared) curl_easy_setopt(easy, CURLOPT_PIPEWAIT, 1L);
+  // Where TLS settles the protocol, waiting for that saves connections; elsewhere it would be waiting for the
+  // answer to somebody else's request.
+  if (request.wire == HttpRequest::Wire::shared && request.url.starts_with("https:"))
+    curl_easy_setopt(easy, CURLOPT_PIPEWAIT, 1L);
   curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
   curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT, static_cast<long>(settings.connect_timeout.count()));
   curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, static_cast<long>(kStreamBlock));
