@@ -15,6 +15,11 @@ fs::path md5_path(const Workbench& bench, const std::string& md5) {
 CondaCollector::CondaCollector(const Workbench& bench, std::string step, const ExplicitLock& lock,
                                MapUrl map_url)
     : bench_(bench), step_(std::move(step)), lock_(lock), map_url_(std::move(map_url)) {
+  for (const CondaPackageUrl& package : lock.packages)
+    if (const std::string name = package.file_name(); !is_conda_package(name) || contains(name, "/"))
+      throw Error(ErrorCode::invalid_input,
+                  concat(package.public_url(), " is not the URL of a conda package"))
+          .with_hint("Conda packages end with .conda or .tar.bz2.");
   make_directories(bench_.store.packages() / "md5");
 }
 

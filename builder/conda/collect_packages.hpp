@@ -18,7 +18,8 @@ using MapUrl = std::function<std::string(const std::string& url)>;
 // which file an MD5 means is kept in store.packages()/md5. Not thread-safe.
 class CondaCollector {
  public:
-  // `bench` and `lock` must outlive the object. `map_url` may be empty.
+  // `bench` and `lock` must outlive the object. `map_url` may be empty. Error(invalid_input) for a URL that
+  // is not a package's.
   CondaCollector(const Workbench& bench, std::string step, const ExplicitLock& lock, MapUrl map_url);
 
   // The package's SHA-256 where the lock has it or the store knows it by its MD5; else nothing.

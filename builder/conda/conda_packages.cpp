@@ -110,6 +110,11 @@ class Installer {
     auto found = open(unknown);
     for (std::size_t i = 0; i < packages_.size(); ++i)
       facts_.push_back(facts[i] ? std::move(*facts[i]) : std::move(found.at(i)));
+    std::set<std::string_view> names;
+    for (const PackageFacts& package : facts_)
+      if (!names.insert(package.name).second)
+        throw Error(ErrorCode::invalid_input, concat("there are two packages called ", package.name))
+            .with_hint("An environment has one version of a package. Remove one of them.");
   }
 
   // Gets packages and links them as they come. Returns their facts.

@@ -180,7 +180,10 @@ class Linker {
       if (item.file.type != EntryType::file || !path.ends_with(".py")) continue;
       const std::string pyc = pyc_path(path);
       const auto found = items_.find(pyc);
-      if (found != items_.end() && renew(found->second.file, item.file)) continue;
+      if (found != items_.end() && renew(found->second.file, item.file)) {
+        found->second.recorded.sha256_in_prefix = to_hex(found->second.file.sha256);
+        continue;
+      }
       if (!path.starts_with(library) && !path.starts_with(site)) continue;
       if (found != items_.end()) stale.push_back(pyc);
       sources_.emplace(path, pyc);
@@ -197,26 +200,17 @@ class Linker {
     const auto written = static_cast<std::uint32_t>(source.archived->mtime);
     if (stamp->time != written || (stamp->size && *stamp->size != source.size)) return false;
     pyc.source_time = scheme_.file_times;
-    pyc.sha256 = sha256(stamped(content, *pyc.source_time));
+    pyc.sha256 = sha256(with_pyc_time(content, *pyc.source_time));
     return true;
   }
 
- public:
-  static std::string stamped(std::string_view content, std::uint32_t time) {
-    std::string out(content);
-    if (const auto stamp = read_pyc_stamp(content))
-      for (unsigned i = 0; i < 4; ++i) out[stamp->offset + i] = static_cast<char>((time >> (8 * i)) & 0xffU);
-    return out;
-  }
-
- private:
   std::string pyc_path(const std::string& source) const {
     if (scheme_.python_version.starts_with("2.")) return source + 'c';
     const std::size_t slash = source.rfind('/');
-    const std::string minor = scheme_.python_minor();
-    const std::string tag = concat("cpython-", minor.substr(0, 1), minor.substr(2));
-    return concat(source.substr(0, slash), "/__pycache__/",
-                  source.substr(slash + 1, source.size() - slash - 4), '.', tag, ".pyc");
+    std::string tag = scheme_.python_minor();
+    std::erase(tag, '.');
+    const std::string stem = source.substr(slash + 1, source.size() - slash - 1 - 3);
+    return concat(source.substr(0, slash), "/__pycache__/", stem, ".cpython-", tag, ".pyc");
   }
 
   std::shared_ptr<const PackageArchive> archive_;
@@ -246,7 +240,7 @@ std::string CondaScheme::python() const {
 std::string LinkedPackage::content(const LinkedFile& file) const {
   if (file.archived == nullptr) return file.text;
   const std::string_view content = as_text(archive->content(*file.archived));
-  if (file.source_time) return Linker::stamped(content, *file.source_time);
+  if (file.source_time) return with_pyc_time(content, *file.source_time);
   return replace_prefix(content, file.replacement);
 }
 

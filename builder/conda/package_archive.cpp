@@ -13,6 +13,7 @@
 #include <memory>
 
 #include <fcntl.h>
+#include <nlohmann/json.hpp>
 #include <sys/mman.h>
 
 namespace dash::builder {
@@ -142,17 +143,14 @@ class PackageArchive::Reading {
     throw Error(ErrorCode::corrupt, concat(name_, " is not a usable conda package: ", what)).with_hint(kHint);
   }
 
-  void check_version(std::string_view metadata) const {
-    // {"conda_pkg_format_version": 2}
-    const auto key = metadata.find("\"conda_pkg_format_version\"");
-    const auto colon = metadata.find(':', key == std::string_view::npos ? metadata.size() : key);
-    if (colon == std::string_view::npos) return;
-    const auto end = metadata.find_first_of(",}\n", colon);
-    const auto words = split_words(metadata.substr(colon + 1, end - colon - 1));
-    if (words.size() == 1 && words.front() != "2")
-      throw Error(ErrorCode::unsupported,
-                  concat(name_, " has version ", words.front(), " of the .conda format; known is version 2"))
-          .with_hint("Use another build of the package.");
+  void check_version(const std::string& metadata) const {
+    const auto json = nlohmann::json::parse(metadata, nullptr, false);
+    if (!json.is_object()) return;
+    const auto version = json.find("conda_pkg_format_version");
+    if (version == json.end() || *version == 2) return;
+    throw Error(ErrorCode::unsupported,
+                concat(name_, " has version ", version->dump(), " of the .conda format; known is version 2"))
+        .with_hint("Use another build of the package.");
   }
 
   const ZipEntry& find_part(const ZipReader& zip, std::string_view part) const {
@@ -178,12 +176,12 @@ class PackageArchive::Reading {
 
   // Nothing for the root itself.
   std::string checked_path(std::string_view path) const {
-    if (!is_utf8(path)) fail(concat("it has a name that is not UTF-8: ", quoted(path)));
-    if (path.starts_with('/')) fail(concat("it has an absolute name: ", quoted(path)));
+    if (!is_utf8(path)) fail(concat("it has a name that is not UTF-8: ", dash::quoted(path)));
+    if (path.starts_with('/')) fail(concat("it has an absolute name: ", dash::quoted(path)));
     std::string out;
     for (const std::string_view part : split(path, '/')) {
       if (part.empty() || part == ".") continue;
-      if (part == "..") fail(concat("it has an unsafe name: ", quoted(path)));
+      if (part == "..") fail(concat("it has an unsafe name: ", dash::quoted(path)));
       out += concat(out.empty() ? "" : "/", part);
     }
     return out;
@@ -203,7 +201,7 @@ class PackageArchive::Reading {
         put(entry, path);
         return;
       default:
-        throw Error(ErrorCode::unsupported, concat(name_, " holds a device or pipe: ", quoted(path)))
+        throw Error(ErrorCode::unsupported, concat(name_, " holds a device or pipe: ", dash::quoted(path)))
             .with_hint("Conda packages hold files and links only. Use another build of the package.");
     }
   }
@@ -239,7 +237,8 @@ class PackageArchive::Reading {
   void add_hardlink(const std::string& path, const std::string& target) {
     const auto found = files_.find(target);
     if (found == files_.end())
-      fail(concat(quoted(path), " is a hard link to ", quoted(target), ", which is not in front of it"));
+      fail(concat(dash::quoted(path), " is a hard link to ", dash::quoted(target),
+                  ", which is not in front of it"));
     ArchivedFile file = found->second;
     file.path = path;
     files_[path] = std::move(file);
@@ -257,7 +256,7 @@ class PackageArchive::Reading {
 PackageArchive::PackageArchive(const fs::path& archive, const ReadPackageOptions& options)
     : name_(archive.filename().string()), content_file_(options.content) {
   if (!is_conda_package(name_))
-    throw Error(ErrorCode::unsupported, concat(quoted(name_), " is not the name of a conda package"))
+    throw Error(ErrorCode::unsupported, concat(dash::quoted(name_), " is not the name of a conda package"))
         .with_hint("Conda packages end with .conda or .tar.bz2.");
   Reading reading(name_, options);
   if (name_.ends_with(kConda))

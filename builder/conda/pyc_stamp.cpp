@@ -27,4 +27,11 @@ std::optional<PycStamp> read_pyc_stamp(std::string_view content) {
   return PycStamp{8, u32(content, 8), u32(content, 12)};
 }
 
+std::string with_pyc_time(std::string_view content, std::uint32_t time) {
+  std::string out(content);
+  if (const auto stamp = read_pyc_stamp(content))
+    for (unsigned i = 0; i < 4; ++i) out[stamp->offset + i] = static_cast<char>((time >> (8 * i)) & 0xffU);
+  return out;
+}
+
 }  // namespace dash::builder

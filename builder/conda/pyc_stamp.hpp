@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 
 namespace dash::builder {
@@ -17,5 +18,8 @@ struct PycStamp {
 
 // Nothing for what is no .pyc with a time.
 std::optional<PycStamp> read_pyc_stamp(std::string_view content);
+
+// The file with this time, where it has one.
+std::string with_pyc_time(std::string_view content, std::uint32_t time);
 
 }  // namespace dash::builder

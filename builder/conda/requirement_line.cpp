@@ -168,6 +168,13 @@ bool is_package_url(std::string_view text) {
   return contains(text, "://") && is_conda_package(text.substr(0, text.find('#')));
 }
 
+// "# platform: osx-64" → "osx-64"; of other comments nothing.
+std::string platform_of_comment(std::string_view line) {
+  constexpr std::string_view kKey = "platform:";
+  line.remove_prefix(std::min(line.find_first_not_of("# \t"), line.size()));
+  return line.starts_with(kKey) ? std::string(trimmed(line.substr(kKey.size()))) : std::string();
+}
+
 std::string shown(const CondaRequirement& requirement) {
   std::string out = requirement.name;
   if (!requirement.version.empty()) out += concat(' ', requirement.version);
@@ -227,17 +234,13 @@ CondaRequirements conda_requirements(std::string_view text) {
   for (const std::string_view raw : split_lines(text)) {
     ++number;
     const std::string_view line = trimmed(raw);
+    if (line.starts_with('#')) {
+      if (out.platform.empty()) out.platform = platform_of_comment(line);
+      continue;
+    }
     // The fragment of a URL is no comment.
     const bool is_url = is_package_url(line.substr(0, line.find_first_of(kBlanks)));
-    const auto comment = is_url ? std::string_view::npos : line.find('#');
-    if (const auto said = trimmed(line); comment == 0) {
-      constexpr std::string_view kPlatformComment = "platform:";
-      const auto content = trimmed(said.substr(
-          said.find_first_not_of('#') == std::string_view::npos ? said.size() : said.find_first_not_of('#')));
-      if (content.starts_with(kPlatformComment) && out.platform.empty())
-        out.platform = trimmed(content.substr(kPlatformComment.size()));
-    }
-    const auto content = trimmed(line.substr(0, comment));
+    const std::string_view content = trimmed(line.substr(0, is_url ? line.size() : line.find('#')));
     if (!content.empty()) out.lines.push_back({number, std::string(content)});
   }
   return out;

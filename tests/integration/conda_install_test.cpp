@@ -3,7 +3,7 @@
 #include "builder/conda/conda_packages.hpp"
 #include "oci/extract.hpp"
 #include "tests/support/conda_fixture.hpp"
-#include "tests/support/curl_package_fetcher.hpp"
+#include "tests/support/file_fetcher.hpp"
 #include "tests/support/host_usr_sandbox.hpp"
 #include "tests/support/installed_tree.hpp"
 #include "tests/support/published_wheels.hpp"
@@ -58,7 +58,7 @@ struct Installer {
   HostSettings host = dash::testing::host_settings();
   Store store{home.path() / "store"};
   dash::testing::HostUsrSandbox sandbox{home.path(), store.layout(), host};
-  dash::testing::CurlPackageFetcher fetcher{host};
+  dash::testing::FileFetcher fetcher;
   ThreadPool pool{2};
   dash::testing::RecordedEvents events;
   Workbench bench{store,         sandbox, fetcher, pool, events, host, oci::Compression::parse("zstd"),
