@@ -1,6 +1,7 @@
 // A whole build: an app's source directory becomes an image in the store.
 #pragma once
 
+#include "builder/conda/installer_source.hpp"
 #include "builder/python/python_packages.hpp"
 #include "builder/python/runtime_archive.hpp"
 #include "builder/step.hpp"
@@ -12,6 +13,9 @@
 #include <vector>
 
 namespace dash::builder {
+
+// Who installs conda packages: this program, or conda itself in the sandbox.
+enum class CondaInstall { native, conda };
 
 struct BuildRequest {
   fs::path app_directory;
@@ -31,6 +35,8 @@ struct BuildRequest {
   fs::path uv_program;     // a uv of the host's to use instead of the pinned one; empty: the pinned one
   IndexStrategy index_strategy = IndexStrategy::first_index;
   PycFiles pyc_files = PycFiles::compile;
+  CondaSettings conda;
+  CondaInstall conda_install = CondaInstall::native;
   // How many layers the packages of one step may take.
   std::size_t package_layers = LayerLimits().layers;
 };

@@ -70,6 +70,21 @@ std::string repository_from(const fs::path& directory) {
   return out.empty() ? "app" : out;
 }
 
+builder::CondaSettings conda_settings(const AppOptions& app) {
+  builder::CondaSettings out;
+  out.base_url = app.conda_base_url;
+  // What Dash Enterprise's buildpack reads.
+  const auto variables = environment_variables();
+  if (const auto found = variables.find("BUILDPACK_CONTINUUM_URL");
+      out.base_url.empty() && found != variables.end())
+    out.base_url = found->second;
+  for (const auto& text : app.conda_installers)
+    out.installers.insert(builder::parse_installer_digest(text));
+  out.pins = app.conda_pins;
+  if (!app.condarc.empty()) out.condarc = fs::absolute(app.condarc);
+  return out;
+}
+
 std::pair<std::string, std::string> parse_variable(const std::string& text) {
   const auto equals = text.find('=');
   const auto blank = text.find_first_of(" \t\n");
@@ -111,6 +126,8 @@ builder::BuildRequest make_request(const AppOptions& app) {
   for (const auto& runtime : app.python_runtimes)
     out.runtimes.push_back(builder::parse_runtime_archive(runtime));
   out.uv_program = app.uv;
+  out.conda = conda_settings(app);
+  if (app.conda_install == "conda") out.conda_install = builder::CondaInstall::conda;
   out.nltk_index = app.nltk_index;
   out.index_strategy = app.index_strategy;
   if (!app.compile_bytecode) out.pyc_files = builder::PycFiles::omit;

@@ -2,6 +2,7 @@
 
 #include "base/error.hpp"
 #include "base/text.hpp"
+#include "builder/packages/package_name.hpp"
 #include "builder/python/collect_wheels.hpp"
 #include "builder/python/probe.hpp"
 
@@ -29,11 +30,17 @@ ResolveRequest resolve_request(const PythonRequest& request, const BuildContext&
   out.previous_lock = request.previous_lock;
   out.index_strategy = request.index_strategy;
   out.uv = context.uv;
+  if (request.environment == PythonRequest::Environment::conda) out.sources = ResolveRequest::Sources::layered;
   return out;
 }
 
-Lock resolve_requirements(const Workbench& bench, const PythonRequest& request, const BuildContext& context) {
+Lock resolve_requirements(const Workbench& bench, const PythonRequest& request, const BuildContext& context,
+                          const ProvidedPackages& provided, const fs::path& provided_wheels) {
   ResolveRequest out = resolve_request(request, context);
+  if (!provided.packages.empty()) {
+    out.find_links = provided_wheels;
+    if (out.previous_lock.empty()) out.previous_lock = preferences_lock(provided);
+  }
   try {
     return resolve(bench, out);
   } catch (const Error& error) {
@@ -74,7 +81,14 @@ PythonLayerResult install_python_packages(const Workbench& bench, const PythonRe
 
   PythonLayerResult result;
   result.interpreter = context.interpreter;
-  result.lock = resolve_requirements(bench, request, context);
+  const TempDirectory provided_wheels(bench.store.work());
+  ProvidedPackages provided;
+  if (request.environment == PythonRequest::Environment::conda)
+    provided = find_provided_packages(bench, request.layers, context.interpreter, provided_wheels.path(),
+                                      request.step);
+  result.lock = resolve_requirements(bench, request, context, provided, provided_wheels.path());
+  if (!provided.packages.empty())
+    result.lock = Lock::parse(without_provided(result.lock.text, provided), kResolveDirectory);
   const bool pip_asked = std::ranges::binary_search(requested, kPip, {}, &RequestedPackage::name);
   context.pins.apply(result.lock, pip_asked ? "" : kPip);
 
@@ -83,15 +97,20 @@ PythonLayerResult install_python_packages(const Workbench& bench, const PythonRe
     if (wheels.is_built(i)) result.compiled = PythonLayerResult::Compiled::yes;
   PackageInstallation installation{.step = request.step,
                                    .root = request.layers,
-                                   .scheme = {kPythonPrefix, context.interpreter},
+                                   .scheme = {request.prefix, context.interpreter},
                                    .requested = requested,
                                    .pyc_files = request.pyc_files,
                                    .limits = request.layer_limits,
                                    .reuse = request.reuse};
-  // A runtime archive is an environment by itself.
-  if (!request.runtime.empty()) installation.environment = PackageInstallation::Environment::none;
+  // A runtime archive is an environment by itself, and so is conda's.
+  if (!request.runtime.empty() || request.environment == PythonRequest::Environment::conda)
+    installation.environment = PackageInstallation::Environment::none;
   auto installed = install_packages(bench, result.lock, wheels, installation);
-  result.layers = std::move(installed.layers);
+  std::vector<std::string> names;
+  for (const auto& package : installed.packages) names.push_back(normal_package_name(package.name));
+  if (auto removal = remove_provided(bench, provided, context.interpreter, names, request.prefix))
+    result.layers.push_back(std::move(*removal));
+  result.layers.insert(result.layers.end(), installed.layers.begin(), installed.layers.end());
   result.packages = std::move(installed.packages);
   return result;
 }

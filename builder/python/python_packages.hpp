@@ -5,6 +5,7 @@
 #include "builder/interpreter.hpp"
 #include "builder/python/build_wheel.hpp"
 #include "builder/python/package_installer.hpp"
+#include "builder/python/provided_packages.hpp"
 #include "builder/python/pylock.hpp"
 #include "builder/python/resolve.hpp"
 #include "builder/workbench.hpp"
@@ -34,6 +35,10 @@ struct PythonRequest {
   // What is known already about the interpreter; otherwise python3 of the layers is asked.
   std::optional<Interpreter> interpreter;
   fs::path runtime;     // ResolveRequest::runtime
+  // Where packages go: into a virtual environment over the interpreter, or into an environment of conda's,
+  // which `layers` have already.
+  std::string prefix = kPythonPrefix;
+  enum class Environment { own, conda } environment = Environment::own;
   Toolchain toolchain;  // needed only when something must be built
 };
 

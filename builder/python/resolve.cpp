@@ -13,7 +13,8 @@
 namespace dash::builder {
 namespace {
 
-constexpr const char* kDirectory = "/run/dash-build/resolve";
+constexpr const char* kDirectory = kResolveDirectory;
+constexpr const char* kFindLinks = "/run/dash-build/provided";
 constexpr const char* kRuntimeDirectory = "/run/dash-build/python";
 constexpr const char* kLockFile = "pylock.toml";
 // How many versions a message offers.
@@ -49,7 +50,7 @@ class Resolver {
       if (line.role == RequirementLine::Role::constrain) limits += line.text + '\n';
     for (const auto& line : request.settings.constraints) limits += line.text + '\n';
     if (!limits.empty()) write_file_atomic(work_.path() / "resolve/constraints.txt", limits);
-    if (std::ranges::any_of(request.requirements.local, is_project)) copy_local_sources();
+    if (layered() || std::ranges::any_of(request.requirements.local, is_project)) copy_local_sources();
   }
 
   Lock run() {
@@ -87,9 +88,12 @@ class Resolver {
   }
 
  private:
+  bool layered() const { return request_.sources == ResolveRequest::Sources::layered; }
+  fs::path copied_sources() const { return work_.path() / "sources/app"; }
+
   void copy_local_sources() {
     const AppDirectory app(request_.app_directory);
-    const fs::path copy = work_.path() / "app";
+    const fs::path copy = copied_sources();
     make_directories(copy);
     for (const auto& source : request_.requirements.local) {
       const fs::path target = (copy / source.path).lexically_normal();
@@ -125,6 +129,7 @@ class Resolver {
         "pip",           "compile",  concat(kDirectory, '/', file), "--no-header",
         "--no-annotate", "--python", interpreter_of(request_)};
     arguments.insert(arguments.end(), more.begin(), more.end());
+    if (!request_.find_links.empty()) arguments.insert(arguments.end(), {"--find-links", kFindLinks});
     const auto& own = request_.settings;
     arguments.insert(arguments.end(), own.compile_arguments.begin(), own.compile_arguments.end());
     if (!own.environment.contains("UV_INDEX_STRATEGY"))
@@ -141,11 +146,16 @@ class Resolver {
     command.directory = kAppDirectory;
     command.secrets = SandboxCommand::Secrets::visible;  // uv may run builds to learn what a project requires
     // First, because other directories may be mounted below.
-    const fs::path copy = work_.path() / "app";
+    const fs::path copy = copied_sources();
     const bool copied = fs::exists(copy);
-    command.mounts.insert(command.mounts.begin(),
-                          {copied ? copy : request_.app_directory, kAppDirectory,
-                           copied ? SandboxMount::Access::read_write : SandboxMount::Access::read_only});
+    if (layered())
+      command.extra_layers.push_back(copy.parent_path());
+    else
+      command.mounts.insert(command.mounts.begin(),
+                            {copied ? copy : request_.app_directory, kAppDirectory,
+                             copied ? SandboxMount::Access::read_write : SandboxMount::Access::read_only});
+    if (!request_.find_links.empty())
+      command.mounts.push_back({request_.find_links, kFindLinks, SandboxMount::Access::read_only});
     for (const auto& repository : request_.requirements.repositories)
       command.mounts.push_back({repository, repository.string(), SandboxMount::Access::read_only});
     if (!request_.runtime.empty())

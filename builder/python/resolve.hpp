@@ -33,7 +33,14 @@ struct ResolveRequest {
   std::string previous_lock;  // text of an earlier lock whose versions are kept where they fit; may be empty
   IndexStrategy index_strategy = IndexStrategy::first_index;
   fs::path uv;  // on the host
+  fs::path find_links;  // a directory with wheels to choose from beside the indexes; or empty
+  // How the app's local sources are seen: its directory at /app; or, where the layers have something below
+  // /app that must stay visible, a copy of them on top of the layers.
+  enum class Sources { mounted, layered } sources = Sources::mounted;
 };
+
+// Where the lock is in the sandbox: its relative paths start here.
+inline constexpr const char* kResolveDirectory = "/run/dash-build/resolve";
 
 // The lock for these requirements. What uv does is streamed as StepLog; why it failed is the Error:
 // invalid_input (unknown package, contradiction, bad line), step_failed (a source distribution does not

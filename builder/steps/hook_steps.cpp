@@ -1,5 +1,6 @@
 // The hooks of the app: bin/pre_compile, bin/post_compile, Django's collectstatic and nltk.txt.
 #include "base/text.hpp"
+#include "builder/conda/explicit_lock.hpp"
 #include "builder/image_config.hpp"
 #include "builder/python/pylock.hpp"
 #include "builder/steps/app_image.hpp"
@@ -27,6 +28,11 @@ sys.exit(not all([downloader.download(name, raise_on_error=False) for name in pa
 
 // Whether a package is installed; nothing as long as the packages are not known.
 std::optional<bool> has_package(const ImageState& below, std::string_view name) {
+  const auto conda = below.facts.find(kCondaPackagesStep);
+  if (conda != below.facts.end())
+    if (const auto lock = conda->second.find("lock"); lock != conda->second.end())
+      for (const auto& package : parse_explicit_lock(lock->second, "lock").packages)
+        if (package.name() == name) return true;
   const auto facts = below.facts.find(kPythonPackagesStep);
   if (facts == below.facts.end()) return std::nullopt;
   const auto lock = facts->second.find("lock");
