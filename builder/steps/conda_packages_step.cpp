@@ -108,7 +108,7 @@ class CondaPackagesStep : public Step {
       if (asks_for_something()) layers.push_back(install_by_conda(all));
       return {std::move(layers), {{"conda", version}}};
     }
-    const auto solved = solve(below, installation, runtime, version);
+    const auto solved = solve(installation, runtime, version);
     auto installed = install(installation, runtime, version, &solved);
     return {std::move(installed.layers),
             {{"lock", format_explicit_lock(public_lock(solved.lock))},
@@ -189,13 +189,14 @@ class CondaPackagesStep : public Step {
     return install_conda_packages(bench_, solved == nullptr ? runtime : solved->lock, request);
   }
 
-  SolvedEnvironment solve(const ImageState&, const CondaInstallation& installation,
-                          const ExplicitLock& runtime, const std::string& version) const {
+  SolvedEnvironment solve(CondaInstallation installation, const ExplicitLock& runtime, const std::string& version) const {
     if (explicit_) return with_packages(runtime, explicit_->packages, {});
     if (!asks_for_something()) return with_packages(runtime, {}, {});
     CondaSolveRequest request;
     request.step = kCondaPackagesStep;
     request.layers = installation.root;
+    // Not part of the image, so that there is nothing to make anew.
+    installation.reuse = Reuse::yes;
     const auto conda = install(installation, runtime, version, nullptr);
     request.layers.insert(request.layers.end(), conda.layers.begin(), conda.layers.end());
     request.requirements = *files_.requirements;

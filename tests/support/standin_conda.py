@@ -56,7 +56,7 @@ tail -n +{lines} "$this" | tar xf -
 tar xjf preconda.tar.bz2
 cd pkgs
 for archive in *.tar.bz2; do
-  mkdir "${{archive%.tar.bz2}}"
+  mkdir -p "${{archive%.tar.bz2}}"
   tar xjf "$archive" -C "${{archive%.tar.bz2}}"
   echo "installing: ${{archive%.tar.bz2}} ..."
 done

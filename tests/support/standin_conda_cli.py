@@ -103,6 +103,7 @@ def gateway(options):
 
 async def solve(options, specs, have):
     import rattler
+    from rattler.exceptions import GatewayError, SolverError
 
     pinned = PREFIX / "conda-meta/pinned"
     constraints = [rattler.MatchSpec(line, strict=False) for line in file_lines(pinned) if line] if pinned.exists() else []
@@ -114,10 +115,10 @@ async def solve(options, specs, have):
             [rattler.Channel(url) for url in channel_urls(options)], wanted, gateway=gateway(options),
             platforms=["linux-64", "noarch"], locked_packages=list(have.values()), constraints=constraints,
             virtual_packages=rattler.VirtualPackage.detect())
-    except rattler.exceptions.SolverError as error:
+    except SolverError as error:
         missing = "No candidates were found" in str(error)
         raise Failure("PackagesNotFoundError" if missing else "UnsatisfiableError", str(error)) from None
-    except rattler.exceptions.GatewayError as error:
+    except GatewayError as error:
         raise Failure("CondaHTTPError", str(error)) from None
 
 
@@ -128,9 +129,9 @@ def dist_of(record):
 def described(record):
     base_url = record.url.rsplit("/", 2)[0]
     return {
-        "base_url": base_url, "build_number": record.build_number, "build_string": record.build,
+        "base_url": base_url, "build_number": record.build_number, "build_string": str(record.build),
         "channel": base_url.rsplit("/", 1)[-1], "dist_name": dist_of(record), "name": record.name.normalized,
-        "platform": record.subdir, "version": str(record.version),
+        "platform": str(record.subdir), "version": str(record.version),
     }
 
 
@@ -138,10 +139,10 @@ def fetched(record):
     if version_key(VERSION) < [4, 7]:
         return described(record)
     return {
-        "build": record.build, "build_number": record.build_number, "channel": record.channel, "depends": record.depends,
+        "build": str(record.build), "build_number": record.build_number, "channel": record.channel, "depends": record.depends,
         "constrains": record.constrains, "fn": record.file_name, "md5": record.md5.hex(), "name": record.name.normalized,
-        "sha256": record.sha256.hex(), "size": record.size, "subdir": record.subdir, "url": record.url,
-        "version": str(record.version), **({"noarch": "python"} if record.subdir == "noarch" else {}),
+        "sha256": record.sha256.hex(), "size": record.size, "subdir": str(record.subdir), "url": record.url,
+        "version": str(record.version), **({"noarch": "python"} if str(record.subdir) == "noarch" else {}),
     }
 
 
