@@ -105,10 +105,10 @@ TEST_CASE("a channel is installed as py-rattler does it", "[conda]") {
 
   // Records are compared below. py-rattler keeps losers of clashes, and has another mode and text for
   // scripts.
-  auto theirs = dash::testing::read_installed_tree(directory / "expected", {"CACHEDIR.TAG"});
-  auto ours = dash::testing::read_installed_tree(prefix, {"CACHEDIR.TAG"});
+  auto theirs = dash::testing::read_installed_tree(directory / "expected", {});
+  auto ours = dash::testing::read_installed_tree(prefix, {});
   const auto is_left_out = [](const std::string& path) {
-    return path.starts_with("conda-meta/") || path.starts_with("__clobbers__");
+    return path == "CACHEDIR.TAG" || path.starts_with("conda-meta/") || path.starts_with("__clobbers__");
   };
   std::erase_if(theirs, [&](const auto& node) { return is_left_out(node.first); });
   std::size_t scripts = 0;
@@ -123,7 +123,7 @@ TEST_CASE("a channel is installed as py-rattler does it", "[conda]") {
       compiled += is_bytecode ? 1 : 0;
       return is_bytecode;
     }
-    if (!is_entry_point(expected->second)) return false;
+    if (!path.starts_with("bin/") || !is_entry_point(expected->second)) return false;
     CHECK(is_entry_point(found));
     CHECK(first_line(found.content) == first_line(expected->second.content));
     CHECK((found.mode & 07777U) == 0755);
@@ -141,22 +141,22 @@ TEST_CASE("a channel is installed as py-rattler does it", "[conda]") {
                   .c_str(),
               ours.size(), seconds.count(), installed.layers.size());
 
-  SECTION("again, and without what is known, to the same layers") {
-    CHECK(installer.install(lock).layers == installed.layers);
-    CHECK(installer.install(lock, Reuse::no).layers == installed.layers);
-  }
-  SECTION("and it runs") {
-    SandboxCommand command;
-    command.layers = installed.layers;
-    command.argv = {concat("/", kPrefix, "/bin/python"), "-c",
-                    "import sys, flask, yaml, greenlet, markupsafe._speedups\n"
-                    "print(sys.prefix, flask.__spec__.cached.endswith('.pyc'))"};
-    command.environment = {"PATH=/usr/bin:/bin", "PYTHONVERBOSE="};
-    const auto result = installer.sandbox.run(command, {});
-    INFO(result.tail);
-    CHECK(result.exit_code == 0);
-    CHECK(contains(result.tail, concat("/", kPrefix, " True")));
-  }
+  // Again, and without what is known, to the same layers.
+  CHECK(installer.install(lock).layers == installed.layers);
+  CHECK(installer.install(lock, Reuse::no).layers == installed.layers);
+
+  SandboxCommand command;
+  command.layers = installed.layers;
+  command.argv = {concat("/", kPrefix, "/bin/python"), "-c",
+                  "import os, sys, click, yaml, greenlet, markupsafe._speedups\n"
+                  "print(sys.prefix, os.path.exists(click.__cached__))"};
+  // Debian's Python looks for packages elsewhere.
+  command.environment = {"PATH=/usr/bin:/bin",
+                         concat("PYTHONPATH=/", kPrefix, "/lib/python3.11/site-packages")};
+  const auto result = installer.sandbox.run(command, {});
+  INFO(result.tail);
+  CHECK(result.exit_code == 0);
+  CHECK(contains(result.tail, concat("/", kPrefix, " True")));
 }
 
 TEST_CASE("post-link scripts of conda packages run in the sandbox", "[conda]") {

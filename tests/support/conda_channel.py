@@ -249,7 +249,8 @@ async def install(rattler, directory, channel, names):
 
 def record(path):
     with open(path, encoding="utf-8") as file:
-        content = json.load(file)
+        # py-rattler keeps the losers of clashes elsewhere.
+        content = json.loads(re.sub(r'"__clobbers__/[^/"]+/', '"', file.read()))
     keys = ("name", "version", "build", "build_number", "depends", "subdir", "fn", "md5", "sha256", "license", "url")
     out = {key: content.get(key) for key in keys}
     out["paths"] = {
@@ -285,7 +286,7 @@ def compare_records(scratch, ours, theirs):
             if fault := different(one["paths"][path], other["paths"][path]):
                 faults.append(f"{name}: {path}: {fault}")
     print(f"{len(names)} records, {paths} paths")
-    print("\n".join(faults))
+    print("\n".join(faults), file=sys.stderr)
     return bool(faults)
 
 
@@ -298,6 +299,7 @@ def main():
         failed = compare_records(pathlib.Path(names[0]), pathlib.Path(first), pathlib.Path(second))
     # py-rattler's threads may crash the interpreter when it ends in the usual way.
     sys.stdout.flush()
+    sys.stderr.flush()
     os._exit(failed)
 
 
