@@ -78,8 +78,7 @@ builder::CondaSettings conda_settings(const AppOptions& app) {
   if (const auto found = variables.find("BUILDPACK_CONTINUUM_URL");
       out.base_url.empty() && found != variables.end())
     out.base_url = found->second;
-  for (const auto& text : app.conda_installers)
-    out.installers.insert(builder::parse_installer_digest(text));
+  for (const auto& text : app.conda_installers) out.installers.insert(builder::parse_installer_digest(text));
   out.pins = app.conda_pins;
   if (!app.condarc.empty()) out.condarc = fs::absolute(app.condarc);
   return out;

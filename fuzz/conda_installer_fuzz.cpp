@@ -1,4 +1,5 @@
-// Any bytes as the start of a conda installer: its header either is none, is refused, or points into the file.
+// Any bytes as the start of a conda installer: its header either is none, is refused, or points into the
+// file.
 #include "base/error.hpp"
 #include "builder/conda/installer_header.hpp"
 #include "builder/conda/solver_answer.hpp"

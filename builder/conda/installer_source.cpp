@@ -59,9 +59,9 @@ std::optional<Sha256> recorded_digest(const Workbench& bench, const std::string&
 
 void check_offline(const std::string& installer) {
   if (is_offline_runtime(installer)) return;
-  throw Error(ErrorCode::unsupported, concat("conda-runtime.txt names ", installer,
-                                             ", and builds without a network have ", kPins[0].installer,
-                                             " and ", kPins[1].installer, " only"))
+  throw Error(ErrorCode::unsupported,
+              concat("conda-runtime.txt names ", installer, ", and builds without a network have ",
+                     kPins[0].installer, " and ", kPins[1].installer, " only"))
       .with_hint(concat("Write ", kPins[0].installer,
                         " into conda-runtime.txt, or remove the file, which means the same."));
 }
@@ -70,8 +70,8 @@ void check_offline(const std::string& installer) {
 
 std::pair<std::string, Sha256> parse_installer_digest(std::string_view text) {
   const auto equals = text.rfind('=');
-  const auto digest = equals == std::string_view::npos ? std::nullopt
-                                                       : sha256_from_hex(to_lower(text.substr(equals + 1)));
+  const auto digest =
+      equals == std::string_view::npos ? std::nullopt : sha256_from_hex(to_lower(text.substr(equals + 1)));
   if (!digest || equals == 0)
     throw Error(ErrorCode::usage, concat("the conda installer ", dash::quoted(text), " is not NAME=SHA256"))
         .with_hint("as in Miniconda3-py311_24.1.2-0=3f2e…, with 64 hexadecimal digits");
@@ -112,11 +112,12 @@ InstallerFile get_installer(const Workbench& bench, const CondaSettings& setting
   const TempDirectory incoming(directory(bench));
   const auto file = incoming.path() / out.name;
   bench.log(step, concat("Fetching ", out.name));
-  bench.fetcher.fetch({{url, file, expected, std::nullopt, out.name}},
-                      [&](const FetchRequest& request, std::uint64_t done, std::uint64_t total) {
-                        bench.events.emit(BytesMoved{step, request.shown, done, total});
-                      },
-                      bench.stop);
+  bench.fetcher.fetch(
+      {{url, file, expected, std::nullopt, out.name}},
+      [&](const FetchRequest& request, std::uint64_t done, std::uint64_t total) {
+        bench.events.emit(BytesMoved{step, request.shown, done, total});
+      },
+      bench.stop);
   FileSource source(file);
   out.sha256 = expected ? *expected : sha256(source);
   out.path = kept_path(bench, out.sha256);

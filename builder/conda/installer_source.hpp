@@ -12,7 +12,7 @@ namespace dash::builder {
 
 // What a machine says of conda.
 struct CondaSettings {
-  std::string base_url;  // installers are at <base_url>/miniconda/<name>-Linux-x86_64.sh
+  std::string base_url;                      // installers are at <base_url>/miniconda/<name>-Linux-x86_64.sh
   std::map<std::string, Sha256> installers;  // digests by name ("Miniconda3-py311_24.1.2-0")
   fs::path condarc;  // of the machine: seen by conda at build time only, as /etc/conda/.condarc; or empty
   std::vector<std::string> pins;  // specs that every app's environment keeps

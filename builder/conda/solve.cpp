@@ -98,9 +98,8 @@ class Solver {
     }
     const Json values = Json::parse(record, nullptr, false);
     if (!values.is_object())
-      throw Error(ErrorCode::unavailable,
-                  concat("the channel ", redact_url(package.base_url), " does not list ", package.dist,
-                         ", which conda chose"))
+      throw Error(ErrorCode::unavailable, concat("the channel ", redact_url(package.base_url),
+                                                 " does not list ", package.dist, ", which conda chose"))
           .with_hint("The channel may have changed just now: build again.");
     out.repodata = record;
     if (const auto md5 = values.find("md5"); md5 != values.end() && md5->is_string())

@@ -38,12 +38,16 @@ Error failure(const Json& answer) {
         .with_hint(
             "Check names, versions and builds, and the channels in .condarc; packages that only pip has "
             "belong into requirements.txt.");
-  if (is_one_of(name, {"UnsatisfiableError", "LibMambaUnsatisfiableError", "SpecsConfigurationConflictError"}))
+  if (is_one_of(name,
+                {"UnsatisfiableError", "LibMambaUnsatisfiableError", "SpecsConfigurationConflictError"}))
     return Error(ErrorCode::invalid_input, "conda cannot satisfy conda-requirements.txt")
         .with_output(message)
-        .with_hint("Loosen one of the lines that exclude each other; the runtime's own packages and pins count too.");
+        .with_hint(
+            "Loosen one of the lines that exclude each other; the runtime's own packages and pins count "
+            "too.");
   if (contains(name, "HTTP") || contains(name, "Connection") || contains(name, "Proxy") ||
-      contains(name, "SSL") || is_one_of(name, {"UnavailableInvalidChannel", "OperationNotAllowed", "OfflineError"}))
+      contains(name, "SSL") ||
+      is_one_of(name, {"UnavailableInvalidChannel", "OperationNotAllowed", "OfflineError"}))
     return Error(ErrorCode::unavailable, "conda cannot read a channel")
         .with_output(message)
         .with_hint("Check the channels in .condarc, the network and the proxy settings.");
@@ -86,8 +90,12 @@ SolverAnswer parse_solver_answer(const std::string& text) {
   if (actions == nullptr) return out;
   const auto fetched = packages_of(*actions, "FETCH");
   for (const Json& package : packages_of(*actions, "LINK")) {
-    SolvedPackage solved{text_of(package, "name"), dist_of(package), text_of(package, "base_url"),
-                         text_of(package, "platform"), {}, {}};
+    SolvedPackage solved{text_of(package, "name"),
+                         dist_of(package),
+                         text_of(package, "base_url"),
+                         text_of(package, "platform"),
+                         {},
+                         {}};
     for (const Json& one : fetched)
       if (dist_of(one) == solved.dist && one.contains("depends") && one.contains("md5")) {
         solved.url = text_of(one, "url");
@@ -97,7 +105,8 @@ SolverAnswer parse_solver_answer(const std::string& text) {
       throw no_answer(text);
     out.linked.push_back(std::move(solved));
   }
-  for (const Json& package : packages_of(*actions, "UNLINK")) out.unlinked.push_back(text_of(package, "name"));
+  for (const Json& package : packages_of(*actions, "UNLINK"))
+    out.unlinked.push_back(text_of(package, "name"));
   return out;
 }
 

@@ -97,14 +97,15 @@ ProvidedPackages find_provided_packages(const Workbench& bench, const std::vecto
   const auto result = bench.sandbox.run(command, bench.stop);
   const Json list = Json::parse(output, nullptr, false);
   if (result.exit_code != 0 || !list.is_array())
-    throw Error(ErrorCode::step_failed,
-                concat("listing the Python packages that conda installed failed with exit code ",
-                       result.exit_code))
+    throw Error(
+        ErrorCode::step_failed,
+        concat("listing the Python packages that conda installed failed with exit code ", result.exit_code))
         .with_output(result.tail)
         .with_hint("Python 3.6 or newer is needed for requirements.txt in a conda app.");
   ProvidedPackages out;
   for (const Json& one : list) {
-    ProvidedPackage package{normal_package_name(one.at(0).get<std::string>()), one.at(1).get<std::string>(), {}};
+    ProvidedPackage package{
+        normal_package_name(one.at(0).get<std::string>()), one.at(1).get<std::string>(), {}};
     for (const Json& file : one.at(2)) package.files.push_back(file.get<std::string>().substr(1));
     out.packages.push_back(std::move(package));
   }
@@ -158,8 +159,8 @@ std::optional<oci::Layer> remove_provided(const Workbench& bench, const Provided
       throw Error(ErrorCode::unsupported,
                   concat("requirements.txt needs another ", package->name, " than conda's ", package->version,
                          ", which has no list of its files and cannot be uninstalled"))
-          .with_hint(concat("Write the version that is needed into conda-requirements.txt, or leave ", package->name,
-                            " out of requirements.txt."));
+          .with_hint(concat("Write the version that is needed into conda-requirements.txt, or leave ",
+                            package->name, " out of requirements.txt."));
     for (const std::string& path : files_of(*package, interpreter)) {
       if (!path.starts_with(concat(prefix.substr(1), '/'))) continue;
       const auto slash = path.rfind('/') + 1;

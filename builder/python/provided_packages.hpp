@@ -25,7 +25,8 @@ struct ProvidedPackages {
 };
 
 // Asks the interpreter of `layers`, in the sandbox. A wheel with nothing but its metadata is made of each
-// package in `wheels`: a resolver that is shown them can choose what is installed, also where no index has it.
+// package in `wheels`: a resolver that is shown them can choose what is installed, also where no index has
+// it.
 ProvidedPackages find_provided_packages(const Workbench& bench, const std::vector<oci::Layer>& layers,
                                         const Interpreter& interpreter, const fs::path& wheels,
                                         const std::string& step);

@@ -30,7 +30,8 @@ ResolveRequest resolve_request(const PythonRequest& request, const BuildContext&
   out.previous_lock = request.previous_lock;
   out.index_strategy = request.index_strategy;
   out.uv = context.uv;
-  if (request.environment == PythonRequest::Environment::conda) out.sources = ResolveRequest::Sources::layered;
+  if (request.environment == PythonRequest::Environment::conda)
+    out.sources = ResolveRequest::Sources::layered;
   return out;
 }
 

@@ -32,7 +32,7 @@ struct ResolveRequest {
   std::vector<std::string> optional_requirements;
   std::string previous_lock;  // text of an earlier lock whose versions are kept where they fit; may be empty
   IndexStrategy index_strategy = IndexStrategy::first_index;
-  fs::path uv;  // on the host
+  fs::path uv;          // on the host
   fs::path find_links;  // a directory with wheels to choose from beside the indexes; or empty
   // How the app's local sources are seen: its directory at /app; or, where the layers have something below
   // /app that must stay visible, a copy of them on top of the layers.

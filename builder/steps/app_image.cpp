@@ -12,8 +12,8 @@ oci::ImageConfig image_config(const Workbench& bench, const BuildRequest& reques
       oci::ImageConfig::parse(below.facts.at(kBaseStep).at("config"), "configuration of the base image");
   Variables variables;
   if (below.keys.contains(kCondaPackagesStep))
-    variables.emplace_back("PATH", concat(kCondaPrefix, "/bin:",
-                                          base.environment_value("PATH").value_or(kDefaultSearchPath)));
+    variables.emplace_back(
+        "PATH", concat(kCondaPrefix, "/bin:", base.environment_value("PATH").value_or(kDefaultSearchPath)));
   for (const auto& [step, facts] : below.facts)
     for (const auto& [name, value] : facts)
       if (name.starts_with(kVariableFact))

@@ -133,8 +133,7 @@ class CondaPackagesStep : public Step {
   }
 
   bool asks_for_something() const {
-    return files_.requirements &&
-           (explicit_ || !conda_requirements(*files_.requirements).lines.empty());
+    return files_.requirements && (explicit_ || !conda_requirements(*files_.requirements).lines.empty());
   }
 
   void warn_of_lines(const std::string& version) const {
@@ -177,8 +176,12 @@ class CondaPackagesStep : public Step {
                                  const std::string& version, const SolvedEnvironment* solved) const {
     CondaInstallation request = over;
     const auto time = bench_.host.source_date_epoch;
-    std::vector<CondaRevision> history = {
-        {time, concat("bash ", files_.runtime.installer, "-Linux-x86_64.sh"), version, {"conda"}, runtime.packages, {}}};
+    std::vector<CondaRevision> history = {{time,
+                                           concat("bash ", files_.runtime.installer, "-Linux-x86_64.sh"),
+                                           version,
+                                           {"conda"},
+                                           runtime.packages,
+                                           {}}};
     if (solved != nullptr && (!solved->linked.empty() || !solved->unlinked.empty()))
       history.push_back({time, concat("conda install --file ", kCondaRequirements), version,
                          asked_for(version), solved->linked, solved->unlinked});
@@ -189,7 +192,8 @@ class CondaPackagesStep : public Step {
     return install_conda_packages(bench_, solved == nullptr ? runtime : solved->lock, request);
   }
 
-  SolvedEnvironment solve(CondaInstallation installation, const ExplicitLock& runtime, const std::string& version) const {
+  SolvedEnvironment solve(CondaInstallation installation, const ExplicitLock& runtime,
+                          const std::string& version) const {
     if (explicit_) return with_packages(runtime, explicit_->packages, {});
     if (!asks_for_something()) return with_packages(runtime, {}, {});
     CondaSolveRequest request;
@@ -219,14 +223,15 @@ class CondaPackagesStep : public Step {
     write_file(work.path() / "pinned", pinned());
     AppCommand command;
     command.step = kCondaPackagesStep;
-    command.script = concat("mkdir -p ", kCondaPrefix, "/conda-meta\n[ ! -s ", kRequirementsDirectory, "/condarc ] || cp ",
-                            kRequirementsDirectory, "/condarc ", kCondaPrefix, "/.condarc\n[ ! -s ",
-                            kRequirementsDirectory, "/pinned ] || cp ", kRequirementsDirectory, "/pinned ",
-                            kCondaPrefix, "/conda-meta/pinned\n");
+    command.script = concat("mkdir -p ", kCondaPrefix, "/conda-meta\n[ ! -s ", kRequirementsDirectory,
+                            "/condarc ] || cp ", kRequirementsDirectory, "/condarc ", kCondaPrefix,
+                            "/.condarc\n[ ! -s ", kRequirementsDirectory, "/pinned ] || cp ",
+                            kRequirementsDirectory, "/pinned ", kCondaPrefix, "/conda-meta/pinned\n");
     if (asks_for_something())
-      command.script += concat(kCondaPrefix, "/bin/conda install --yes --no-update-deps",
-                               bench_.network == Network::none ? " --offline" : "", " --file ", kRequirementsDirectory,
-                               '/', kCondaRequirements, "\nrm -rf ", kCondaPrefix, "/pkgs\n");
+      command.script +=
+          concat(kCondaPrefix, "/bin/conda install --yes --no-update-deps",
+                 bench_.network == Network::none ? " --offline" : "", " --file ", kRequirementsDirectory, '/',
+                 kCondaRequirements, "\nrm -rf ", kCondaPrefix, "/pkgs\n");
     command.environment = conda_environment();
     command.profile = AppCommand::Profile::skip;
     using Access = SandboxMount::Access;

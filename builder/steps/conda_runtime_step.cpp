@@ -50,9 +50,9 @@ class CondaRuntimeStep : public Step {
       out.layers = {run_installer(below, installer)};
       return out;
     }
-    bench_.log(kCondaRuntimeStep, concat(content->name, ' ', content->version, ": conda ",
-                                         content->conda_version, " and ",
-                                         content->packages.packages.size(), " packages"));
+    bench_.log(kCondaRuntimeStep,
+               concat(content->name, ' ', content->version, ": conda ", content->conda_version, " and ",
+                      content->packages.packages.size(), " packages"));
     if (content->conda_version.empty())
       throw Error(ErrorCode::invalid_input, concat(installer.name, " has no conda in it"))
           .with_hint("Name an installer of Miniconda or Miniforge in conda-runtime.txt.");
@@ -64,22 +64,24 @@ class CondaRuntimeStep : public Step {
  private:
   // An installer of another kind installs itself; what it changes is a layer.
   oci::Layer run_installer(const ImageState& below, const InstallerFile& installer) {
-    bench_.warn(kCondaRuntimeStep,
-                concat(installer.name, " is of a kind that cannot be read; it is run instead, and conda "
-                                       "installs the packages itself"));
+    bench_.warn(kCondaRuntimeStep, concat(installer.name,
+                                          " is of a kind that cannot be read; it is run instead, and conda "
+                                          "installs the packages itself"));
     AppCommand command;
     command.step = kCondaRuntimeStep;
-    command.script = concat("bash ", kInstallerPath, " -b -f -p ", kCondaPrefix, " && rm -rf ", kCondaPrefix, "/pkgs\n");
+    command.script =
+        concat("bash ", kInstallerPath, " -b -f -p ", kCondaPrefix, " && rm -rf ", kCondaPrefix, "/pkgs\n");
     command.environment = conda_environment();
     command.profile = AppCommand::Profile::skip;
     command.secrets = SandboxCommand::Secrets::hidden;
     command.mounts = {{installer.path, kInstallerPath, SandboxMount::Access::read_only}};
     auto result = run_app_command(bench_, below.layers(), command);
     if (result.exit_code != 0)
-      throw Error(ErrorCode::step_failed,
-                  concat(installer.name, " failed with exit code ", result.exit_code))
+      throw Error(ErrorCode::step_failed, concat(installer.name, " failed with exit code ", result.exit_code))
           .with_output(result.tail)
-          .with_hint("The file may be no installer, or damaged: compare its SHA-256 with the one its publisher names.");
+          .with_hint(
+              "The file may be no installer, or damaged: compare its SHA-256 with the one its publisher "
+              "names.");
     return std::move(*result.layer);
   }
 

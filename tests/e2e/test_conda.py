@@ -83,7 +83,7 @@ class CondaTest(Case):
         self.assertEqual(anew["image"], first["image"])
 
         requirements = app / "conda-requirements.txt"
-        requirements.write_text(requirements.read_text().replace("six=1.16.0", "six=1.17.0"))
+        requirements.write_text(requirements.read_text().replace("six==1.16.0", "six==1.17.0"))
         changed = self.build(app, env=self.env)
         self.assertIn("conda-requirements.txt changed", changed["log"])
         # Packages below 128 KiB share layers: that of six, and that of conda-meta/history.

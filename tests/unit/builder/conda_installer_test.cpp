@@ -31,28 +31,32 @@ std::string url(const std::string& file) {
 struct Payload {
   std::string python = "python package";
   std::string conda = "conda package";
-  std::string urls = concat(url("python-3.7.1-h0_7.tar.bz2"), '#', md5_of(python), '\n', url("conda-4.5.12-py37_0.tar.bz2"),
-                            '#', md5_of(conda), '\n');
+  std::string urls = concat(url("python-3.7.1-h0_7.tar.bz2"), '#', md5_of(python), '\n',
+                            url("conda-4.5.12-py37_0.tar.bz2"), '#', md5_of(conda), '\n');
   bool with_conda = true;
 
   std::string tar() const {
-    const auto preconda =
-        dash::testing::bzip2_bytes(RawTar()
-                                       .file("pkgs/urls", urls)
-                                       .file("pkgs/conda-4.5.12-py37_0/info/repodata_record.json", R"({"depends": []})")
-                                       .finish());
+    const auto preconda = dash::testing::bzip2_bytes(
+        RawTar()
+            .file("pkgs/urls", urls)
+            .file("pkgs/conda-4.5.12-py37_0/info/repodata_record.json", R"({"depends": []})")
+            .finish());
     RawTar out;
-    out.file("preconda.tar.bz2", preconda).file("LICENSE.txt", "free").file("pkgs/python-3.7.1-h0_7.tar.bz2", python);
+    out.file("preconda.tar.bz2", preconda)
+        .file("LICENSE.txt", "free")
+        .file("pkgs/python-3.7.1-h0_7.tar.bz2", python);
     if (with_conda) out.file("pkgs/conda-4.5.12-py37_0.tar.bz2", conda);
     return out.finish();
   }
 };
 
 // The format of constructor 2: LINES and BYTES.
-std::string old_installer(const std::string& tar, const std::string& platform = "linux-64", std::size_t missing = 0) {
+std::string old_installer(const std::string& tar, const std::string& platform = "linux-64",
+                          std::size_t missing = 0) {
   const auto header = [&](std::size_t bytes) {
-    return concat("#!/bin/sh\n#\n# NAME:  Miniconda3\n# VER:   4.5.12\n# PLAT:  ", platform, "\n# BYTES: ",
-                  std::string(12 - std::to_string(bytes).size(), ' '), bytes, "\n# LINES: 10\n# MD5:   ", md5_of(tar),
+    return concat("#!/bin/sh\n#\n# NAME:  Miniconda3\n# VER:   4.5.12\n# PLAT:  ", platform,
+                  "\n# BYTES: ", std::string(12 - std::to_string(bytes).size(), ' '), bytes,
+                  "\n# LINES: 10\n# MD5:   ", md5_of(tar),
                   "\ntail -n +10 \"$THIS_PATH\" | tar xf -\n@@END_HEADER@@\n");
   };
   const auto out = header(header(0).size() + tar.size()) + tar;
@@ -61,12 +65,14 @@ std::string old_installer(const std::string& tar, const std::string& platform = 
 
 // That of constructor 3: programs in front of the tar, sizes in the script.
 std::string new_installer(const std::string& tar) {
-  const std::string program = "\x7f""ELF\n@@END_HEADER@@\n";
+  const std::string program =
+      "\x7f"
+      "ELF\n@@END_HEADER@@\n";
   const std::string more = "files of it";
   return concat("#!/bin/sh\n# NAME:  Miniconda3\n# VER:   py311_24.1.2-0\n# PLAT:  linux-64\n# MD5:   ",
                 md5_of(program + more + tar), "\nboundary1=$(( boundary0 + ", program.size(),
-                " ))\n  boundary2=$(( boundary1 + ", more.size(), " ))\nboundary3=$(( boundary2 + ", tar.size(),
-                " ))\n@@END_HEADER@@\n", program, more, tar);
+                " ))\n  boundary2=$(( boundary1 + ", more.size(), " ))\nboundary3=$(( boundary2 + ",
+                tar.size(), " ))\n@@END_HEADER@@\n", program, more, tar);
 }
 
 struct Directory {
@@ -75,7 +81,9 @@ struct Directory {
     write_file(home.path() / "installer", bytes);
     return home.path() / "installer";
   }
-  std::optional<InstallerContent> read(const std::string& bytes) { return read_installer(write(bytes), kName); }
+  std::optional<InstallerContent> read(const std::string& bytes) {
+    return read_installer(write(bytes), kName);
+  }
   std::string error(const std::string& bytes) {
     return brief_error_of([&] { read(bytes); });
   }
@@ -125,17 +133,20 @@ TEST_CASE("conda installer: damaged and wrong ones are refused") {
   const auto good = payload.tar();
   const auto size = std::to_string(old_installer(good).size());
   CHECK(directory.error(old_installer(good, "linux-64", 100)) ==
-        concat("corrupt: Miniconda3-x.sh is damaged: it has ", std::stoul(size) - 100, " bytes, its header says ", size));
+        concat("corrupt: Miniconda3-x.sh is damaged: it has ", std::stoul(size) - 100,
+               " bytes, its header says ", size));
   CHECK(directory.error(old_installer(good, "osx-64")) ==
         "unsupported: Miniconda3-x.sh is for 'osx-64', not for linux-64");
 
   auto changed = old_installer(good);
   changed[changed.size() - 2000] ^= 1;
-  CHECK(directory.error(changed).starts_with("corrupt: Miniconda3-x.sh is damaged: the MD5 of what it holds is "));
+  CHECK(directory.error(changed).starts_with(
+      "corrupt: Miniconda3-x.sh is damaged: the MD5 of what it holds is "));
   auto cut = new_installer(good);
   cut.resize(cut.size() - 600);
   CHECK(contains(directory.error(cut), "bytes, fewer than its header says"));
-  CHECK(directory.error(old_installer("")).starts_with("corrupt: Miniconda3-x.sh is damaged: there is nothing"));
+  CHECK(directory.error(old_installer(""))
+            .starts_with("corrupt: Miniconda3-x.sh is damaged: there is nothing"));
 
   payload.with_conda = false;
   CHECK(directory.error(old_installer(payload.tar())) ==
@@ -143,7 +154,8 @@ TEST_CASE("conda installer: damaged and wrong ones are refused") {
   payload.urls = "";
   CHECK(directory.error(old_installer(payload.tar())) ==
         "corrupt: Miniconda3-x.sh is damaged: its list of packages is empty");
-  CHECK(contains(directory.error(old_installer(RawTar().file("x", "y").finish())), "it has no preconda.tar.bz2"));
+  CHECK(contains(directory.error(old_installer(RawTar().file("x", "y").finish())),
+                 "it has no preconda.tar.bz2"));
   CHECK(directory.error(old_installer("no tar")).starts_with("corrupt: "));
 }
 

@@ -43,7 +43,8 @@ TEST_CASE("conda's answer before 4.7 names no URLs") {
   CHECK(answer.linked[0].record.empty());
   CHECK(answer.unlinked == std::vector<std::string>{"six"});
   // conda 4.4
-  CHECK(parse_solver_answer(R"({"actions": [{"LINK": [], "UNLINK": [{"name": "a"}]}], "success": true})").unlinked.size() == 1);
+  CHECK(parse_solver_answer(R"({"actions": [{"LINK": [], "UNLINK": [{"name": "a"}]}], "success": true})")
+            .unlinked.size() == 1);
 }
 
 TEST_CASE("conda's answer since 4.7 has records") {
@@ -59,12 +60,14 @@ TEST_CASE("conda's answer since 4.7 has records") {
 }
 
 TEST_CASE("conda's answer: nothing to do, failures, nonsense") {
-  const auto nothing = parse_solver_answer(R"({"message": "All requested packages already installed.", "success": true})");
+  const auto nothing =
+      parse_solver_answer(R"({"message": "All requested packages already installed.", "success": true})");
   CHECK((nothing.linked.empty() && nothing.unlinked.empty()));
   const auto failed = [](const char* name) {
     return error(concat(R"({"exception_name": ")", name, R"(", "message": "why", "success": false})"));
   };
-  CHECK(failed("PackagesNotFoundError") == "invalid_input: conda finds no package for a line of conda-requirements.txt");
+  CHECK(failed("PackagesNotFoundError") ==
+        "invalid_input: conda finds no package for a line of conda-requirements.txt");
   CHECK(failed("UnsatisfiableError") == "invalid_input: conda cannot satisfy conda-requirements.txt");
   CHECK(failed("CondaHTTPError") == "unavailable: conda cannot read a channel");
   CHECK(failed("KeyError") == "step_failed: conda failed: KeyError");
@@ -83,9 +86,11 @@ TEST_CASE("a record is found in a channel's list") {
 }
 
 TEST_CASE("an environment after a solve") {
-  const ExplicitLock installed{{package("python-3.7-0.conda"), package("six-1.15-0.conda"), package("old-1-0.conda")}};
+  const ExplicitLock installed{
+      {package("python-3.7-0.conda"), package("six-1.15-0.conda"), package("old-1-0.conda")}};
   const auto solved = with_packages(
-      installed, {package("six-1.16-0.conda"), package("dash-2-0.conda"), package("python-3.7-0.conda")}, {"six", "old"});
+      installed, {package("six-1.16-0.conda"), package("dash-2-0.conda"), package("python-3.7-0.conda")},
+      {"six", "old"});
   CHECK(names(solved.lock.packages) == "dash-2-0 python-3.7-0 six-1.16-0");
   CHECK(names(solved.linked) == "six-1.16-0 dash-2-0");
   CHECK(names(solved.unlinked) == "six-1.15-0 old-1-0");
@@ -95,10 +100,12 @@ TEST_CASE("an environment after a solve") {
 TEST_CASE("what conda provides is taken out of a lock") {
   const ProvidedPackages provided{{{"dash", "2.0", {}}, {"six", "1.15.0", {}}}};
   const std::string lock =
-      "lock-version = \"1.0\"\n\n[[packages]]\nname = \"dash\"\nversion = \"2.0.0\"\nwheels = [{ path = \"x\" }]\n\n"
+      "lock-version = \"1.0\"\n\n[[packages]]\nname = \"dash\"\nversion = \"2.0.0\"\nwheels = [{ path = "
+      "\"x\" }]\n\n"
       "[[packages]]\nname = \"six\"\nversion = \"1.16.0\"\n\n[tool.x]\nname = \"dash\"\nversion = \"2.0\"\n";
   CHECK(without_provided(lock, provided) ==
-        "lock-version = \"1.0\"\n\n[[packages]]\nname = \"six\"\nversion = \"1.16.0\"\n\n[tool.x]\nname = \"dash\"\nversion = \"2.0\"\n");
+        "lock-version = \"1.0\"\n\n[[packages]]\nname = \"six\"\nversion = \"1.16.0\"\n\n[tool.x]\nname = "
+        "\"dash\"\nversion = \"2.0\"\n");
   CHECK(contains(preferences_lock(provided), "[[packages]]\nname = \"six\"\nversion = \"1.15.0\"\n"));
   CHECK(provided.find("six") != nullptr);
   CHECK(provided.find("flask") == nullptr);
