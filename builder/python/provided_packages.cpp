@@ -130,7 +130,8 @@ std::string without_provided(std::string_view lock, const ProvidedPackages& prov
   std::string version;
   const auto flush = [&] {
     const auto* package = provided.find(normal_package_name(name));
-    const bool keep = package == nullptr || plain_version(package->version) != plain_version(version);
+    const bool keep = !section.starts_with("[[packages]]") || package == nullptr ||
+                      plain_version(package->version) != plain_version(version);
     if (keep) out += section;
     section.clear();
     name.clear();
