@@ -67,7 +67,13 @@ std::string value_of(std::string_view line, std::string_view key) {
 
 // A package's own files and what was compiled of them.
 std::set<std::string> files_of(const ProvidedPackage& package, const Interpreter& interpreter) {
-  std::set<std::string> out(package.files.begin(), package.files.end());
+  constexpr std::string_view kInfo = ".dist-info";
+  std::set<std::string> out;
+  // Its metadata goes as a whole: an empty directory would still count as a package.
+  for (const std::string& path : package.files) {
+    const auto info = path.find(concat(kInfo, '/'));
+    out.insert(info == std::string::npos ? path : path.substr(0, info + kInfo.size()));
+  }
   for (const std::string& path : package.files) {
     if (!path.ends_with(".py")) continue;
     const auto slash = path.rfind('/') + 1;
