@@ -168,6 +168,14 @@ std::vector<oci::Descriptor> layers_elsewhere(const Store& store, const ImageSta
   return out;
 }
 
+// Brings what is elsewhere into the store.
+void bring(const Workbench& bench, const std::vector<oci::Descriptor>& layers) {
+  DiskSpace needed{0, layers.size()};
+  for (const auto& layer : layers) needed.bytes += layer.size;
+  if (!layers.empty()) require_room(bench.store, needed, "the image's layers in registries", bench.stop);
+  bench.store.layers().bring(layers);
+}
+
 void work_ahead(const StepList& list, const ImageState& state) {
   for (const auto& step : list.steps)
     if (!step->skip_reason(state)) step->work_ahead();
@@ -221,11 +229,15 @@ BuildReport run_build(const Workbench& bench, const BuildRequest& request) {
     reports.push_back(std::move(report));
   }
   if (request.destination == BuildRequest::Destination::store)
-    bench.store.layers().bring(layers_elsewhere(bench.store, state));
+    bring(bench, layers_elsewhere(bench.store, state));
   if (works) require_room(bench.store, {kDocuments, 4}, "the image's manifest", bench.stop);
   const auto image = store_app_image(bench, request, state, records);
   auto remote = layers_elsewhere(bench.store, state);
-  if (remote.empty()) bench.store.layout().tag(request.name.to_string(), image);
+  if (remote.empty())
+    bench.store.layout().tag(request.name.to_string(), image);
+  else
+    bench.note({}, concat(remote.size(), remote.size() == 1 ? " layer stays" : " layers stay",
+                          " in a registry, so the image gets no name in the store"));
   return {image, bench.store.layout().load(image).manifest.config, std::move(reports), std::move(records),
           std::move(remote)};
 }

@@ -2,6 +2,7 @@
 
 #include "base/error.hpp"
 #include "base/text.hpp"
+#include "builder/packages/package_facts.hpp"
 #include "builder/step_record.hpp"
 
 #include <algorithm>
@@ -72,7 +73,7 @@ std::uint64_t Evictor::remove_records() {
     for (const auto& leaf : record.leaves) used.insert(leaf.value);
   });
   boost::system::error_code absent;
-  for (fs::directory_iterator file(store_.records() / "packages", absent), end; file != end; ++file) {
+  for (fs::directory_iterator file(store_.records() / kPackageRecords, absent), end; file != end; ++file) {
     if (used.contains(file->path().stem().string())) continue;
     // A running build may have it in mind for the layer that it is about to make.
     if (oldest_lease_ && oci::time_of(file->path()).value_or(0) >= *oldest_lease_) continue;

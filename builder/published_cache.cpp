@@ -17,9 +17,8 @@ namespace {
 
 constexpr std::uint64_t kMaxUnpacked = std::uint64_t{256} << 20;
 constexpr std::string_view kSuffix = ".json";
-// Directories of the archive, as those of the store.
-constexpr const char* kPackageRecords = "packages";
 
+// The archive's directories are those of the store.
 std::string file_of(std::string_view directory, const StepKey& key) {
   return concat(directory, '/', key.hex(), kSuffix);
 }

@@ -2,6 +2,7 @@
 
 #include "base/error.hpp"
 #include "base/text.hpp"
+#include "builder/app/stat_cache.hpp"
 
 #include <set>
 #include <string>
@@ -42,7 +43,7 @@ class Measurement {
       else if (name == "tools")
         add_children(Kind::tool, file);
       else if (name == "records")
-        add_files(Kind::record, file);
+        add_records(file);
       else if (name == "transfers")
         add_tree(Kind::transfer, file);
       else if (name == "work")
@@ -109,6 +110,18 @@ class Measurement {
     }
   }
 
+  void add_records(const fs::path& directory) {
+    add(Kind::other, directory, own_bytes(directory));
+    for (const auto& file : children(directory)) {
+      if (file.filename() == kTreeRecords)
+        add_children(Kind::cache, file);
+      else if (fs::is_directory(fs::symlink_status(file)))
+        add_files(Kind::record, file);
+      else
+        add_tree(Kind::record, file);
+    }
+  }
+
   void add_layout(const fs::path& layout) {
     add(Kind::other, layout, own_bytes(layout));
     for (const auto& file : children(layout)) {
@@ -152,7 +165,7 @@ class Measurement {
   }
 
   void add_packages(const fs::path& directory) {
-    static const std::set<std::string> kGroups = {"built", "pyc", "runtimes"};
+    static const std::set<std::string> kGroups = {"built", "md5", "pyc", "runtimes"};
     add(Kind::other, directory, own_bytes(directory));
     for (const auto& file : children(directory)) {
       if (kGroups.contains(file.filename().string()))

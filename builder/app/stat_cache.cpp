@@ -3,6 +3,7 @@
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "base/text.hpp"
+#include "oci/lease.hpp"
 
 #include <algorithm>
 #include <cstring>
@@ -51,6 +52,7 @@ class Reader {
 
 StatCache::StatCache(fs::path file) : file_(std::move(file)) {
   const auto text = read_file_if_exists(file_);
+  oci::mark_used(file_);
   if (!text || text->size() < kMagic.size() + sizeof(Sha256) || !text->starts_with(kMagic)) return;
   const auto content = std::string_view(*text).substr(0, text->size() - sizeof(Sha256));
   const auto sum = sha256(content);

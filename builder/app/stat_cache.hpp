@@ -12,11 +12,15 @@
 
 namespace dash::builder {
 
+// Directory of records that the files are in.
+inline constexpr const char* kTreeRecords = "trees";
+
 // The memory of one directory, kept in one file. Losing it, or half of it, costs reading again. Not
 // thread-safe; several processes may use one file, the last one to save wins.
 class StatCache {
  public:
-  // Reads what is there. A file that is damaged, or of another format, counts as empty.
+  // Reads what is there, which counts as used (oci/lease.hpp). A file that is damaged, or of another format,
+  // counts as empty.
   explicit StatCache(fs::path file);
 
   // The digests of the tree's files, as far as they are known, one for each entry: of those whose path and

@@ -38,7 +38,7 @@ void CondaCollector::collect(const std::vector<std::size_t>& indices, const Read
   const TempDirectory incoming(bench_.store.packages());
   std::vector<FetchRequest> wanted;
   for (const std::size_t index : indices) {
-    if (const auto sha256 = known(index); sha256 && fs::exists(kept_path(*sha256, index))) {
+    if (const auto sha256 = known(index); sha256 && is_kept(*sha256, index)) {
       settle(index, kept_path(*sha256, index), ready);
       continue;
     }
@@ -47,6 +47,11 @@ void CondaCollector::collect(const std::vector<std::size_t>& indices, const Read
     wanted.back().completed = [this, &ready, index, destination] { settle(index, destination, ready); };
   }
   fetch(wanted);
+}
+
+bool CondaCollector::is_kept(const Sha256& sha256, std::size_t index) const {
+  const fs::path kept = kept_path(sha256, index);
+  return bench_.store.claim(kept.parent_path()) && fs::exists(kept);
 }
 
 FetchRequest CondaCollector::request_for(std::size_t index, const fs::path& destination) const {

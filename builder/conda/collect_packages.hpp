@@ -34,6 +34,7 @@ class CondaCollector {
 
  private:
   fs::path kept_path(const Sha256& sha256, std::size_t index) const;
+  bool is_kept(const Sha256& sha256, std::size_t index) const;
   FetchRequest request_for(std::size_t index, const fs::path& destination) const;
   void fetch(const std::vector<FetchRequest>& wanted) const;
   void settle(std::size_t index, const fs::path& path, const Ready& ready) const;

@@ -7,7 +7,7 @@
 #include "builder/conda/linked_content.hpp"
 #include "builder/conda/package_record.hpp"
 #include "builder/conda/post_link.hpp"
-#include "builder/disk_space.hpp"
+#include "builder/eviction.hpp"
 #include "builder/packages/arrange_packages.hpp"
 
 #include <algorithm>
@@ -119,7 +119,7 @@ class Installer {
 
   // Gets packages and links them as they come. Returns their facts.
   std::map<std::size_t, PackageFacts> open(const std::vector<std::size_t>& indices) {
-    if (!indices.empty()) require_space(bench_.store.home(), {0, 3 * indices.size()}, kInstallPurpose);
+    if (!indices.empty()) require_room(bench_.store, {0, 3 * indices.size()}, kInstallPurpose, bench_.stop);
     collector_.collect(
         indices, [this](std::size_t index, const fs::path& path, const PackageDigests& digests) {
           packages_[index].key = package_key(index, digests.sha256.value());

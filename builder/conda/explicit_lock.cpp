@@ -4,6 +4,7 @@
 #include "base/text.hpp"
 #include "builder/app/text_file.hpp"
 #include "builder/conda/platform.hpp"
+#include "builder/percent.hpp"
 
 #include <algorithm>
 #include <map>
@@ -18,25 +19,6 @@ constexpr std::size_t kSha256Digits = 64;
 
 bool is_hex(std::string_view text) {
   return text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
-}
-
-int hex_value(char c) {
-  const std::string_view digits = "0123456789abcdef";
-  const auto at = digits.find(static_cast<char>(c >= 'A' && c <= 'F' ? c - 'A' + 'a' : c));
-  return at == std::string_view::npos ? -1 : static_cast<int>(at);
-}
-
-std::string percent_decoded(std::string_view text) {
-  std::string out;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '%' && i + 2 < text.size() && hex_value(text[i + 1]) >= 0 && hex_value(text[i + 2]) >= 0) {
-      out += static_cast<char>(hex_value(text[i + 1]) * 16 + hex_value(text[i + 2]));
-      i += 2;
-    } else {
-      out += text[i];
-    }
-  }
-  return out;
 }
 
 // The last part of a path and what is in front of it.

@@ -34,8 +34,7 @@ constexpr std::array<std::string_view, 7> kInfoFiles = {
 
 constexpr const char* kHint =
     "Build again, so that it is downloaded again. If that does not help, the package in the channel is "
-    "broken: "
-    "use another version or build of it.";
+    "broken: use another version or build of it.";
 
 // Writes what is read through it too.
 class CopyingSource : public Source {

@@ -13,7 +13,7 @@ constexpr int kVersion = 1;
 }  // namespace
 
 fs::path PackageRecords::path(const StepKey& key) const {
-  return store_.records() / "packages" / concat(key.hex(), ".json");
+  return store_.records() / kPackageRecords / concat(key.hex(), ".json");
 }
 
 std::optional<PackageFacts> PackageRecords::find(const StepKey& key) const {

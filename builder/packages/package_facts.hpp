@@ -31,6 +31,9 @@ struct PackageFacts {
 std::string to_json(const PackageFacts& facts);
 std::optional<PackageFacts> parse_package_facts(std::string_view json);
 
+// Directory of records.
+inline constexpr const char* kPackageRecords = "packages";
+
 // Facts in the store: records/packages/<key>.json (docs/formats/records.md). Safe to use from several
 // threads and processes.
 class PackageRecords {

@@ -96,9 +96,8 @@ class LockCheck {
 
   static Error with_lock_hint(Error error) {
     return std::move(error).with_hint(
-        "build without --locked to resolve the requirements again, or correct the line, or give a lock that "
-        "was "
-        "made of them");
+        "build without --locked to resolve the requirements again, or correct the line, or give a lock "
+        "that was made of them");
   }
 
   Error unmet(const RequirementLine& line, std::string_view but) const {

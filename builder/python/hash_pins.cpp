@@ -53,8 +53,7 @@ Error mismatch(const std::string& place, const LockedFile& file, const std::vect
                       shown(expected), ", got ", got))
       .with_hint(
           "Either the pin is old or the package index serves another file. Compare with the hash that the "
-          "project "
-          "publishes, then correct the --hash, or the index.");
+          "project publishes, then correct the --hash, or the index.");
 }
 
 }  // namespace

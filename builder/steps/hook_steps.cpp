@@ -160,8 +160,7 @@ std::unique_ptr<Step> make_nltk_step(const Workbench& bench, const BuildRequest&
   command.failure = concat("downloading the NLTK packages ", join(hooks.nltk_packages, ", "));
   command.hint =
       "check the names in nltk.txt and the network; the setting nltk_index (DASH_BUILD_NLTK_INDEX) names "
-      "another "
-      "index than NLTK's own";
+      "another index than NLTK's own";
   command.downloads = HookCommand::Downloads::something;
   return std::make_unique<HookStep>(bench, request, std::move(command));
 }

@@ -13,6 +13,7 @@ import json
 import os
 import pathlib
 import random
+import re
 import shutil
 import socket
 import ssl
@@ -361,6 +362,30 @@ class TcpProxy:
 
     def close(self):
         self.listener.close()
+
+
+class Meter:
+    """A way to a registry that keeps what passes: requests, and bytes in both directions."""
+
+    def __init__(self, port):
+        self.requests = []
+        self.proxy = TcpProxy(port, watch=self.see)
+        self.address = self.proxy.address
+
+    def see(self, direction, data, _):
+        if direction == "up":
+            self.requests += re.findall(rb"^(GET|HEAD|POST|PUT|PATCH) (\S+) HTTP", bytes(data), re.M)
+
+    def clear(self):
+        self.requests.clear()
+        self.proxy.bytes.update(up=0, down=0)
+
+    def count(self, *methods, path="/manifests/"):
+        return sum(method.decode() in methods and path in target.decode() for method, target in self.requests)
+
+    def uploaded(self):
+        """Bytes up, headers and all, as soon as one request sends something."""
+        return self.proxy.bytes["up"] if self.count("POST", "PUT", "PATCH", path="") else 0
 
 
 class ScriptedServer:

@@ -5,7 +5,7 @@ import time
 import unittest
 
 from package_index import PackageIndex, noisy_wheel
-from registries import RegistryServer, TcpProxy, need_program
+from registries import Meter, RegistryServer, need_program
 from support import Case, decisions, pinned_uv, run
 
 KIB = 1024
@@ -14,26 +14,6 @@ KIB = 1024
 def stored(store):
     """Bytes of blobs in a store."""
     return sum(file.stat().st_size for file in (store / "layout/blobs").rglob("*") if file.is_file())
-
-
-class Watch:
-    """What passes to a registry: requests, and bytes in both directions."""
-
-    def __init__(self, port):
-        self.requests = []
-        self.proxy = TcpProxy(port, watch=self.see)
-        self.address = self.proxy.address
-
-    def see(self, direction, data, _):
-        if direction == "up":
-            self.requests += re.findall(rb"^(GET|HEAD|POST|PUT|PATCH) (\S+) HTTP", bytes(data), re.M)
-
-    def clear(self):
-        self.requests.clear()
-        self.proxy.bytes.update(up=0, down=0)
-
-    def count(self, *methods, path="/manifests/"):
-        return sum(method.decode() in methods and path in target.decode() for method, target in self.requests)
 
 
 class CacheTest(Case):
@@ -54,8 +34,8 @@ class CacheTest(Case):
         }
         self.registry = RegistryServer(need_program("docker-registry"), self.scratch / "registry")
         self.addCleanup(self.registry.stop)
-        self.watch = Watch(self.registry.port)
-        self.image = f"{self.watch.address}/team/app"
+        self.meter = Meter(self.registry.port)
+        self.image = f"{self.meter.address}/team/app"
         self.app = self.make_app({
             "requirements.txt": self.requirements(), "Procfile": "web: python\n", "app.py": "first\n",
             "apt-packages": "", "app.json": '{"scripts": {"dokku": {"predeploy": "echo made > made"}}}',
@@ -76,7 +56,7 @@ class CacheTest(Case):
 
     def test_an_unchanged_app_on_an_empty_store(self):
         first = self.make("--push", self.image)
-        self.watch.clear()
+        self.meter.clear()
         store = self.empty_store()
         # Nothing could be run.
         second = self.make("--push", self.image, store=store, env={"PATH": ""})
@@ -86,22 +66,22 @@ class CacheTest(Case):
                       [step["reason"] for step in second["steps"]])
         # The manifest and the configuration came, no layer did; and nothing was sent.
         self.assertLess(stored(store), 256 * KIB)
-        self.assertLess(self.watch.proxy.bytes["down"], 256 * KIB)
-        self.assertEqual(self.watch.count("GET"), 1)
-        self.assertEqual(self.watch.count("POST", "PUT", "PATCH", path=""), 0)
+        self.assertLess(self.meter.proxy.bytes["down"], 256 * KIB)
+        self.assertEqual(self.meter.count("GET"), 1)
+        self.assertEqual(self.meter.count("POST", "PUT", "PATCH", path=""), 0)
 
         with self.subTest("unchanged here, too"):
-            self.watch.clear()
+            self.meter.clear()
             third = self.make("--push", self.image)
             self.assertEqual(third["image.digest"], first["image.digest"])
-            self.assertEqual(self.watch.count("GET", "HEAD", path=""), 1)
+            self.assertEqual(self.meter.count("GET", "HEAD", path=""), 1)
 
         with self.subTest("under another name its layers are mounted"):
-            self.watch.clear()
-            other = f"{self.watch.address}/other/app"
+            self.meter.clear()
+            other = f"{self.meter.address}/other/app"
             made = self.make("--push", other, "--cache-from", self.image, store=self.empty_store("second"), env={"PATH": ""})
             self.assertEqual(made["image.digest"], first["image.digest"])
-            self.assertLess(self.watch.proxy.bytes["up"], 128 * KIB)
+            self.assertLess(self.meter.proxy.bytes["up"], 128 * KIB)
             inspected = run("skopeo", "inspect", "--tls-verify=false", f"docker://{other}:latest").stdout
             self.assertIn(first["image.digest"], inspected)
 
@@ -117,25 +97,25 @@ class CacheTest(Case):
         with self.subTest("source"):
             (self.app / "app.py").write_text("second\n")
             (self.app / "app.json").unlink()
-            self.watch.clear()
+            self.meter.clear()
             store = self.empty_store()
             made = self.make("--push", self.image, store=store, env={"PATH": ""})
             self.assertEqual(decisions(made)["app"], "build")
             self.assertEqual(decisions(made)["python-packages"], "reuse")
             self.assertLess(stored(store), 256 * KIB)
-            self.assertLess(self.watch.proxy.bytes["up"], 128 * KIB)
+            self.assertLess(self.meter.proxy.bytes["up"], 128 * KIB)
             self.assertEqual(self.make()["image.digest"], made["image.digest"])
             self.assertEqual(run("skopeo", "inspect", "--tls-verify=false", "--format", "{{.Digest}}", f"docker://{self.image}:latest")
                              .stdout.strip(), made["image.digest"])
         with self.subTest("a changed pin, with what was published"):
             (self.app / "requirements.txt").write_text(self.requirements(frames="1.1"))
             store = self.empty_store("second")
-            self.watch.clear()
+            self.meter.clear()
             made = self.make("--push", self.image, "--cache-from", f"{self.image}-cache:all", store=store)
             self.assertEqual(decisions(made)["python-packages"], "build")
             self.assertIn("requirements.txt", next(s["reason"] for s in made["steps"] if s["name"] == "python-packages"))
             self.assertEqual(made["wheels"], [f"{self.names['frames']}-1.1-py3-none-any.whl"])
-            self.assertLess(self.watch.proxy.bytes["up"], self.SIZES["frames"] + 256 * KIB)
+            self.assertLess(self.meter.proxy.bytes["up"], self.SIZES["frames"] + 256 * KIB)
             self.assertEqual(self.make("--no-cache")["image.digest"], made["image.digest"])
             # Layers of the packages that did not change stayed where they are.
             here = set(os.listdir(store / "layout/blobs/sha256"))
@@ -161,15 +141,15 @@ class CacheTest(Case):
 
     def test_a_base_image_in_a_registry(self):
         self.make()
-        base = f"{self.watch.address}/bases/debian:12"
+        base = f"{self.meter.address}/bases/debian:12"
         self.dash("push", "dash-build/base:bookworm", base)
         by_name = self.make("--base", "dash-build/base:bookworm")
-        self.watch.clear()
+        self.meter.clear()
         remote = self.make("--base", f"docker://{base}")
         self.assertEqual(remote["image.digest"], by_name["image.digest"])
-        self.assertEqual(self.watch.count("GET", path=""), 1)
+        self.assertEqual(self.meter.count("GET", path=""), 1)
         self.assertEqual(decisions(self.make("--base", f"docker://{base}"))["base"], "reuse")
-        result = self.dash("build", self.app, "--base", f"docker://{self.watch.address}/none:1", check=False)
+        result = self.dash("build", self.app, "--base", f"docker://{self.meter.address}/none:1", check=False)
         self.assertEqual(result.returncode, 9)
         self.assertIn("has no image", result.stderr)
 

@@ -2,7 +2,6 @@
 import io
 import json
 import os
-import re
 import shutil
 import subprocess
 import tarfile
@@ -12,7 +11,7 @@ import unittest
 
 from debian import make_deb
 from package_index import PackageIndex, noisy_wheel
-from registries import CONFIG, MANIFEST, Layout, RegistryServer, TcpProxy, need_program
+from registries import CONFIG, MANIFEST, Layout, Meter, RegistryServer, need_program
 from support import SHARED_STORE, Case, decisions, layers, pinned_uv, run
 
 KIB = 1024
@@ -20,30 +19,6 @@ SIZES = {"heavy": 900 * KIB, "frames": 400 * KIB, "tiny": 10 * KIB}
 SOURCE = 256 * KIB  # more than the source of the app of this test and all documents of an image
 UNCHANGED = "nothing it depends on changed"
 ABOVE_APP = {"app", "predeploy"}
-
-
-class Meter:
-    """What passes to a registry."""
-
-    def __init__(self, port):
-        self.proxy = TcpProxy(port, watch=self.see)
-        self.requests = []
-
-    def see(self, direction, data, _):
-        if direction == "up":
-            self.requests += re.findall(rb"^(GET|HEAD|POST|PUT|PATCH) (\S+) HTTP", bytes(data), re.M)
-
-    def clear(self):
-        self.requests.clear()
-        self.proxy.bytes.update(up=0, down=0)
-
-    def uploaded(self):
-        """Bytes up, headers and all, as soon as one request sends something."""
-        sends = any(method in (b"POST", b"PUT", b"PATCH") for method, _ in self.requests)
-        return self.proxy.bytes["up"] if sends else 0
-
-    def manifests(self):
-        return sum(b"/manifests/" in path for method, path in self.requests if method in (b"GET", b"HEAD"))
 
 
 class Scenarios(Case):
@@ -61,7 +36,7 @@ class Scenarios(Case):
         registry = RegistryServer(need_program("docker-registry"), self.scratch / "registry")
         self.addCleanup(registry.stop)
         self.meter = Meter(registry.port)
-        self.image = f"{self.meter.proxy.address}/team/app"
+        self.image = f"{self.meter.address}/team/app"
         self.debs = self.scratch / "debs"
         self.archive = self.package_source()
         self.app = self.make_app({
@@ -174,7 +149,7 @@ class Scenarios(Case):
             self.assertLessEqual(sent, uploaded)
             self.assertIn(text, said)
             if manifests is not None:
-                self.assertLessEqual(self.meter.manifests(), manifests)
+                self.assertLessEqual(self.meter.count("GET", "HEAD"), manifests)
         self.last = builds[0]
 
     def change(self, name, edit, *words, **expected):
@@ -251,7 +226,7 @@ class Scenarios(Case):
                                 "app.py": "another\n"}, "second")
         self.begin()
         self.row("a second app with the same packages",
-                 self.make(app=second, push=f"{self.meter.proxy.address}/team/second", tag=f"{self.tag}-second"),
+                 self.make(app=second, push=f"{self.meter.address}/team/second", tag=f"{self.tag}-second"),
                  {"app"}, {0, 1}, SOURCE, ("python-packages", UNCHANGED))
 
         self.write("app.py", "third\n")
@@ -265,7 +240,7 @@ class Scenarios(Case):
         self.begin()
         both = self.at_once(
             lambda: self.make(),
-            lambda: self.make(app=second, push=f"{self.meter.proxy.address}/team/second", tag=f"{self.tag}-second"))
+            lambda: self.make(app=second, push=f"{self.meter.address}/team/second", tag=f"{self.tag}-second"))
         self.row_at_once("two apps at once", both)
         # What they left is what one that is alone comes to.
         for made, again in ((twins[1], None), (both[0], self.make("--no-cache"))):

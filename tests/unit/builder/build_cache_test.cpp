@@ -6,10 +6,7 @@
 #include "builder/published_cache.hpp"
 #include "builder/python/probe.hpp"
 #include "tests/support/fake_registry.hpp"
-#include "tests/support/fake_sandbox.hpp"
-#include "tests/support/host_settings.hpp"
-#include "tests/support/no_fetcher.hpp"
-#include "tests/support/recorded_events.hpp"
+#include "tests/support/test_bench.hpp"
 
 #include <catch2/catch.hpp>
 
@@ -29,9 +26,8 @@ StepKey key_of(const std::string& text) {
 }
 
 // A machine with a store of its own.
-struct Machine {
-  explicit Machine(FakeRegistry& registry)
-      : bench{store, sandbox, fetcher, pool, events, host, {}, Network::host, {}, &registry} {}
+struct Machine : dash::testing::TestBench {
+  explicit Machine(FakeRegistry& registry) { bench.registry = &registry; }
 
   oci::Layer layer(const std::string& content, oci::Annotations annotations = {}) {
     auto blob = store.layout().put(content, oci::media_type::kLayerTar);
@@ -52,15 +48,6 @@ struct Machine {
       }
     return store.layout().store_image(config, layers);
   }
-
-  TempDirectory home{fs::temp_directory_path()};
-  Store store{home.path()};
-  dash::testing::FakeSandbox sandbox{store.work()};
-  dash::testing::NoFetcher fetcher;
-  ThreadPool pool{1};
-  dash::testing::RecordedEvents events;
-  builder::HostSettings host = dash::testing::host_settings();
-  Workbench bench;
 };
 
 const PackageFacts kFacts{

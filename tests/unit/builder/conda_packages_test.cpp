@@ -7,10 +7,8 @@
 #include "oci/extract.hpp"
 #include "tests/support/conda_fixture.hpp"
 #include "tests/support/error_of.hpp"
-#include "tests/support/fake_sandbox.hpp"
-#include "tests/support/host_settings.hpp"
 #include "tests/support/memory_fetcher.hpp"
-#include "tests/support/recorded_events.hpp"
+#include "tests/support/test_bench.hpp"
 
 #include <array>
 #include <map>
@@ -53,8 +51,8 @@ struct Channel {
   }
 };
 
-struct Machine {
-  explicit Machine(Channel& used) : channel(used) {}
+struct Machine : dash::testing::TestBench {
+  explicit Machine(Channel& used) : TestBench(used.fetcher), channel(used) {}
 
   InstalledCondaPackages install(const ExplicitLock& lock, CondaInstallation request = {}) {
     channel.fetcher.fetched.clear();
@@ -64,23 +62,10 @@ struct Machine {
 
   // The prefix as an image with these layers has it.
   fs::path extract(const InstalledCondaPackages& installed, const std::string& name) {
-    const fs::path root = home.path() / name;
-    make_directories(root);
-    for (const auto& layer : installed.layers)
-      oci::extract_layer(*store.layout().open(layer.blob), root, "layer");
-    return root / "app/.heroku/miniconda";
+    return TestBench::extract(installed.layers, name) / "app/.heroku/miniconda";
   }
 
   Channel& channel;
-  TempDirectory home = dash::testing::make_temp_directory();
-  HostSettings host = dash::testing::host_settings();
-  Store store{home.path() / "store"};
-  dash::testing::FakeSandbox sandbox{home.path()};
-  ThreadPool pool{2};
-  dash::testing::RecordedEvents events;
-  Workbench bench{
-      store,         sandbox, channel.fetcher, pool, events, host, oci::Compression::parse("zstd"),
-      Network::host, {}};
 };
 
 std::vector<std::string> files_of(const fs::path& directory) {

@@ -4,11 +4,7 @@
 #include "base/text.hpp"
 #include "builder/python/compile_wheel.hpp"
 #include "oci/extract.hpp"
-#include "tests/support/fake_sandbox.hpp"
-#include "tests/support/host_settings.hpp"
-#include "tests/support/no_fetcher.hpp"
-#include "tests/support/recorded_events.hpp"
-#include "tests/support/tools.hpp"
+#include "tests/support/test_bench.hpp"
 #include "tests/support/zip_fixture.hpp"
 
 #include <map>
@@ -23,16 +19,7 @@ using dash::testing::ZipFixtureEntry;
 
 namespace {
 
-struct Fixture {
-  TempDirectory home = dash::testing::make_temp_directory();
-  HostSettings host = dash::testing::host_settings();
-  Store store{home.path() / "store"};
-  dash::testing::FakeSandbox sandbox{home.path()};
-  dash::testing::NoFetcher fetcher;
-  ThreadPool pool{2};
-  dash::testing::RecordedEvents events;
-  Workbench bench{store,         sandbox, fetcher, pool, events, host, oci::Compression::parse("zstd"),
-                  Network::none, {}};
+struct Fixture : dash::testing::TestBench {
   InstallScheme scheme;
 
   Fixture() {

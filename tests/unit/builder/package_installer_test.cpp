@@ -5,11 +5,8 @@
 #include "builder/collect_garbage.hpp"
 #include "builder/layer_annotations.hpp"
 #include "oci/extract.hpp"
-#include "tests/support/fake_sandbox.hpp"
-#include "tests/support/host_settings.hpp"
 #include "tests/support/memory_fetcher.hpp"
-#include "tests/support/recorded_events.hpp"
-#include "tests/support/tools.hpp"
+#include "tests/support/test_bench.hpp"
 #include "tests/support/zip_fixture.hpp"
 
 #include <map>
@@ -63,8 +60,8 @@ struct Index {
   }
 };
 
-struct Machine {
-  explicit Machine(Index& index) : index_(index) {
+struct Machine : dash::testing::TestBench {
+  explicit Machine(Index& index) : TestBench(index.fetcher), index_(index) {
     context.step = "python-packages";
     context.interpreter.version = "3.11.2";
     context.interpreter.implementation = "cpython";
@@ -89,22 +86,10 @@ struct Machine {
   }
 
   fs::path extract(const InstalledPackages& installed, const std::string& name) {
-    const fs::path root = home.path() / name;
-    make_directories(root);
-    for (const auto& layer : installed.layers)
-      oci::extract_layer(*store.layout().open(layer.blob), root, "layer");
-    return root / "app/.heroku/python/lib/python3.11/site-packages";
+    return TestBench::extract(installed.layers, name) / "app/.heroku/python/lib/python3.11/site-packages";
   }
 
   Index& index_;
-  TempDirectory home = dash::testing::make_temp_directory();
-  HostSettings host = dash::testing::host_settings();
-  Store store{home.path() / "store"};
-  dash::testing::FakeSandbox sandbox{home.path()};
-  ThreadPool pool{2};
-  dash::testing::RecordedEvents events;
-  Workbench bench{store,         sandbox, index_.fetcher, pool, events, host, oci::Compression::parse("zstd"),
-                  Network::host, {}};
   BuildContext context;
   std::vector<RequestedPackage> requested;
   LayerLimits limits;

@@ -6,11 +6,7 @@
 #include "builder/system/system_layer.hpp"
 #include "oci/extract.hpp"
 #include "oci/tree.hpp"
-#include "tests/support/fake_sandbox.hpp"
-#include "tests/support/host_settings.hpp"
-#include "tests/support/no_fetcher.hpp"
-#include "tests/support/recorded_events.hpp"
-#include "tests/support/tools.hpp"
+#include "tests/support/test_bench.hpp"
 
 #include <algorithm>
 #include <map>
@@ -34,16 +30,7 @@ struct Installed {
 };
 
 // A root file system below, and what an installation changed in it.
-struct Machine {
-  TempDirectory home = dash::testing::make_temp_directory();
-  HostSettings host = dash::testing::host_settings();
-  Store store{home.path() / "store"};
-  dash::testing::FakeSandbox sandbox{home.path()};
-  dash::testing::NoFetcher fetcher;
-  ThreadPool pool{2};
-  dash::testing::RecordedEvents events;
-  Workbench bench{store,         sandbox, fetcher, pool, events, host, oci::Compression::parse("zstd"),
-                  Network::none, {}};
+struct Machine : dash::testing::TestBench {
   std::string diversions;
   LayerLimits limits{.layers = 20};
   fs::path upper;
