@@ -14,7 +14,7 @@ namespace dash::builder {
 namespace {
 
 // Changes when the same source would give another wheel.
-constexpr std::string_view kRecipe = "wheel 2";
+constexpr std::string_view kRecipe = "wheel 3";
 constexpr const char* kOutput = "/out";
 // Wheels are zip archives, whose times start in 1980.
 constexpr std::int64_t kFirstZipTime = 315532800;

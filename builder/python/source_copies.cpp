@@ -25,6 +25,14 @@ void check_stop(const std::stop_token& stop) {
   if (stop.stop_requested()) throw Error(ErrorCode::canceled, "stopped while handling sources");
 }
 
+// Wheels keep the modes of some files of their sources: they must not depend on the umask.
+UniqueFd create(const fs::path& path, int flags, bool executable) {
+  const mode_t mode = executable ? 0755 : 0644;
+  UniqueFd fd = open_file(path, O_WRONLY | O_CREAT | flags, mode);
+  if (::fchmod(fd.get(), mode) != 0) throw system_error(concat("cannot chmod ", path.string()), errno);
+  return fd;
+}
+
 class Unpacker {
  public:
   Unpacker(const fs::path& archive, const fs::path& directory)
@@ -85,8 +93,7 @@ class Unpacker {
 
   void write(const ArchiveEntry& entry, Source& content, const fs::path& target) {
     make_directories(target.parent_path());
-    const UniqueFd fd =
-        open_file(target, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, (entry.mode & 0111U) != 0 ? 0755 : 0644);
+    const UniqueFd fd = create(target, O_TRUNC | O_NOFOLLOW, (entry.mode & 0111U) != 0);
     FdSink sink(fd.get(), target.string());
     LimitedSource limited(content, kMaxBytes - bytes_, name_);
     bytes_ += copy(limited, sink);
@@ -137,10 +144,9 @@ void copy_tree(const fs::path& source, const SourceTree& tree, const fs::path& t
     } else {
       const UniqueFd from = open_file(source / entry.path, O_RDONLY | O_NOFOLLOW);
       FdSource content(from.get(), (source / entry.path).string());
-      const UniqueFd fd = open_file(to, O_WRONLY | O_CREAT | O_EXCL, entry.executable ? 0755 : 0644);
+      const UniqueFd fd = create(to, O_EXCL, entry.executable);
       FdSink sink(fd.get(), to.string());
       copy(content, sink);
-      ::fchmod(fd.get(), entry.executable ? 0755 : 0644);  // whatever the umask
     }
   }
 }

@@ -24,7 +24,7 @@ namespace {
 
 constexpr std::string_view kStep = "base";
 constexpr std::string_view kCodename = "bookworm";
-constexpr std::string_view kRecipe = "bookworm 2";
+constexpr std::string_view kRecipe = "bookworm 3";
 // What a Dash app needs at run time. usr-is-merged keeps perl out, which usrmerge would bring in.
 constexpr std::string_view kPackages = "ca-certificates,libgomp1,netbase,python3,tzdata,usr-is-merged";
 constexpr const char* kMergedUsrHooks = "/usr/share/mmdebstrap/hooks/merged-usr";
@@ -130,9 +130,16 @@ void finish_root(const fs::path& root) {
     throw system_error(concat("cannot chown ", app.string()), errno);
 }
 
+// Empty, but of the package apt: dpkg --verify looks for them.
+bool is_directory_of_apt(std::string_view path) {
+  return path == "var/cache/apt/archives" || path == "var/cache/apt/archives/partial" ||
+         path == "var/lib/apt/lists/partial";
+}
+
 oci::Layer write_layer(const Workbench& bench, const fs::path& root) {
   oci::TreeOptions options;
   options.keep = [](const std::string& path, EntryType type) {
+    if (type == EntryType::directory && is_directory_of_apt(path)) return true;
     if (path.starts_with("dev/") || path.starts_with("run/") || is_system_noise(path)) return false;
     return type != EntryType::char_device && type != EntryType::block_device;
   };

@@ -171,7 +171,9 @@ class InstallTest(RequirementsCase):
     def test_options_that_choose_files(self):
         self.assertEqual(self.install("--pre\nalpha\n"), {"alpha": "3.0rc1"})
         self.assertEqual(self.install("alpha\n", env={"PIP_PRE": "true"}, to="b"), {"alpha": "3.0rc1"})
-        found = self.install("--prefer-binary\nalpha\n", to="c")
+        # As with pip, what is installed stays until somebody asks for more.
+        self.assertEqual(self.install("alpha\n", to="c"), {"alpha": "3.0rc1"})
+        found = self.install("--prefer-binary\nalpha\n", to="c", words=["--upgrade"])
         self.assertEqual(found, {"alpha": "2.0"})
         self.assertIn("requirements.txt:1: --prefer-binary has no effect here", self.log)
         self.assertEqual(self.install("beta\nalpha\n", env={"PIP_NO_DEPS": "1"}, to="d"), {"alpha": "2.0", "beta": "1.0"})

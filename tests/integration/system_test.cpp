@@ -160,7 +160,7 @@ TEST_CASE("one system package more leaves the layers of the others as they are")
   // dpkg finds every file of every package as it was packed, but those that images do without.
   CHECK(build.output(layers, "dpkg --verify | grep -v -e /usr/share/ -e ' c /etc/' || true") == "");
   CHECK(build.output(layers,
-                     "zip -h | head -1; python3 -c 'import yaml; print(yaml.__name__)'; ldconfig -p | "
+                     "zip -h | head -1; python3 -c 'import yaml; print(yaml.__name__)'; /sbin/ldconfig -p | "
                      "grep -c libpq") != "");
 }
 
