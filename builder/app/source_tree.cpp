@@ -45,17 +45,6 @@ std::int64_t nanoseconds(const timespec& time) {
   return std::int64_t{time.tv_sec} * 1'000'000'000 + std::int64_t{time.tv_nsec};
 }
 
-std::int64_t now_ns() {
-  timespec now{};
-  ::clock_gettime(CLOCK_REALTIME, &now);
-  return nanoseconds(now);
-}
-
-FileStamp stamp_of(const struct stat& info) {
-  return {info.st_dev, info.st_ino, static_cast<std::uint64_t>(info.st_size), nanoseconds(info.st_mtim),
-          nanoseconds(info.st_ctim)};
-}
-
 std::string read_link(int directory, const std::string& name, const std::string& shown) {
   std::string target(PATH_MAX, '\0');
   const auto length = ::readlinkat(directory, name.c_str(), target.data(), target.size());
@@ -181,6 +170,17 @@ class SourceTree::Scanner {
   std::stop_token stop_;
   std::vector<SourceEntry> entries_;
 };
+
+std::int64_t now_ns() {
+  timespec now{};
+  ::clock_gettime(CLOCK_REALTIME, &now);
+  return nanoseconds(now);
+}
+
+FileStamp stamp_of(const struct ::stat& info) {
+  return {info.st_dev, info.st_ino, static_cast<std::uint64_t>(info.st_size), nanoseconds(info.st_mtim),
+          nanoseconds(info.st_ctim)};
+}
 
 SourceTree SourceTree::scan(const AppDirectory& app, const IgnoreRules& rules, std::stop_token stop) {
   SourceTree out;

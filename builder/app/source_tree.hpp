@@ -12,6 +12,8 @@
 #include <string>
 #include <vector>
 
+struct stat;
+
 namespace dash::builder {
 
 class StatCache;
@@ -25,6 +27,9 @@ struct FileStamp {
   std::int64_t changed_ns = 0;
   bool operator==(const FileStamp&) const = default;
 };
+FileStamp stamp_of(const struct ::stat& info);
+// The clock that times of change are compared with, in nanoseconds since the epoch.
+std::int64_t now_ns();
 
 struct SourceEntry {
   std::string path;                  // relative to the tree's root; any bytes but NUL

@@ -6,9 +6,12 @@
 #include "oci/lease.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
 
+#include <fcntl.h>
 #include <linux/magic.h>
+#include <sys/stat.h>
 #include <sys/vfs.h>
 
 namespace dash::builder {
@@ -118,6 +121,28 @@ void StatCache::save(const std::vector<SourceEntry>& entries, const std::vector<
 bool is_settled(const FileStamp& stamp, std::int64_t scanned_at) {
   const bool coarse = stamp.changed_ns % kSecond == 0;
   return stamp.changed_ns < scanned_at - (coarse ? kCoarseMargin : kFineMargin);
+}
+
+fs::path stat_cache_file(const fs::path& records, const fs::path& of) {
+  return records / kTreeRecords / to_hex(sha256(of.string()));
+}
+
+Sha256 known_digest(const fs::path& file, const fs::path& memory) {
+  const auto scanned_at = now_ns();
+  const UniqueFd fd = open_file(file, O_RDONLY);
+  struct stat info {};
+  if (::fstat(fd.get(), &info) != 0) throw system_error(concat("cannot read ", file.string()), errno);
+  SourceEntry entry;
+  entry.path = file.filename().string();
+  entry.stamp = stamp_of(info);
+  const bool may_know = S_ISREG(info.st_mode) && has_local_clock(file);
+  StatCache cache(memory);
+  if (may_know)
+    if (const auto digest = cache.find({entry}).front()) return *digest;
+  FdSource source(fd.get(), file.string());
+  const auto digest = sha256(source);
+  if (may_know) cache.save({entry}, {digest}, scanned_at);
+  return digest;
 }
 
 bool has_local_clock(const fs::path& directory) {

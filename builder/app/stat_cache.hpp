@@ -15,6 +15,9 @@ namespace dash::builder {
 // Directory of records that the files are in.
 inline constexpr const char* kTreeRecords = "trees";
 
+// Where what is known of a directory, or of a single file, is kept below the store's records.
+fs::path stat_cache_file(const fs::path& records, const fs::path& of);
+
 // The memory of one directory, kept in one file. Losing it, or half of it, costs reading again. Not
 // thread-safe; several processes may use one file, the last one to save wins.
 class StatCache {
@@ -49,6 +52,10 @@ class StatCache {
 // clock that stamps files must have moved on. Times without a fraction of a second come from file systems
 // that know no better.
 bool is_settled(const FileStamp& stamp, std::int64_t scanned_at);
+
+// The digest of a single file that is no part of an app, such as a program, known from `memory` (a
+// stat_cache_file) when its stamp is what it was. Throws Error(io) when it can't be read.
+Sha256 known_digest(const fs::path& file, const fs::path& memory);
 
 // Whether files there are stamped by this machine's clock; on network file systems they may not be.
 bool has_local_clock(const fs::path& directory);

@@ -55,7 +55,7 @@ class AppStep : public Step {
   Sha256 digest(const SourceTree& tree) const {
     const auto& directory = app_.directory.path();
     if (!has_local_clock(directory)) return tree.digest(app_.directory, bench_.pool, bench_.stop);
-    StatCache cache(bench_.store.records() / kTreeRecords / to_hex(sha256(directory.string())));
+    StatCache cache(stat_cache_file(bench_.store.records(), directory));
     return tree.digest(app_.directory, bench_.pool, bench_.stop, &cache);
   }
 

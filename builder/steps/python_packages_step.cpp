@@ -2,6 +2,7 @@
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "builder/app/requirements.hpp"
+#include "builder/app/stat_cache.hpp"
 #include "builder/find_lock.hpp"
 #include "builder/image_config.hpp"
 #include "builder/python/lock_secrets.hpp"
@@ -154,8 +155,8 @@ class PythonPackagesStep : public Step {
 
   std::string uv_identity() const {
     if (request_.uv_program.empty()) return std::string(kUvVersion);
-    FileSource program(request_.uv_program);
-    return concat("sha256:", to_hex(sha256(program)));
+    const auto memory = stat_cache_file(bench_.store.records(), request_.uv_program);
+    return concat("sha256:", to_hex(known_digest(request_.uv_program, memory)));
   }
 
   // Only the variables that a requirements file names count, by digest.

@@ -95,6 +95,7 @@ class PackageIndex:
     def __init__(self, *files, hashes=True, credentials=None, pythons=None):
         self.files = dict(files)
         self.requests = []
+        self.bytes_sent = 0
         pages = {}
         for file, content in self.files.items():
             digest = f"#sha256={hashlib.sha256(content).hexdigest()}" if hashes else ""
@@ -126,6 +127,7 @@ class PackageIndex:
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
                 if self.command != "HEAD":
+                    index.bytes_sent += len(body)
                     self.wfile.write(body)
 
             do_HEAD = do_GET

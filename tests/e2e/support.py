@@ -64,6 +64,7 @@ class Case(unittest.TestCase):
         self.scratch = SCRATCH / f"case-{os.getpid()}-{time.monotonic_ns()}"
         self.scratch.mkdir()
         self.addCleanup(shutil.rmtree, self.scratch, ignore_errors=True)
+        self.bytes_served = 0
         self.tag = "test/" + self.id().split(".")[-1].replace("_", "-").lower()
 
     def enter(self, manager):
@@ -83,9 +84,14 @@ class Case(unittest.TestCase):
         return {**json.loads(metadata.read_text()), "log": result.stderr}
 
     def serve(self, directory):
-        """Serves the files of a directory on loopback until the test ends; returns the URL."""
+        """Serves the files of a directory on loopback until the test ends; returns the URL. Counts in self.bytes_served."""
+        case = self
 
         class Handler(http.server.SimpleHTTPRequestHandler):
+            def copyfile(self, source, target):
+                case.bytes_served += os.fstat(source.fileno()).st_size if hasattr(source, "fileno") else 0
+                super().copyfile(source, target)
+
             def log_message(self, *_):
                 pass
 

@@ -319,6 +319,30 @@ TEST_CASE("files that were read before are not read again", "[source_tree]") {
   }
 }
 
+TEST_CASE("the digest of a single file is remembered", "[source_tree]") {
+  testing::TempApp app;
+  app.file("tool", "first");
+  const auto file = app.path() / "tool";
+  const auto memory = stat_cache_file(app.path() / "records", file);
+  const auto known = [&] {
+    SourceEntry entry;
+    entry.path = "tool";
+    struct stat info {};
+    REQUIRE(::stat(file.c_str(), &info) == 0);
+    entry.stamp = stamp_of(info);
+    return StatCache(memory).find({entry}).front();
+  };
+  CHECK(known_digest(file, memory) == sha256("first"));
+  CHECK_FALSE(known());
+  ::usleep(150'000);
+  CHECK(known_digest(file, memory) == sha256("first"));
+  CHECK(known() == sha256("first"));
+  CHECK(known_digest(file, memory) == sha256("first"));
+  app.file("tool", "other");
+  CHECK(known_digest(file, memory) == sha256("other"));
+  CHECK_THROWS_AS(known_digest(app.path() / "none", memory), Error);
+}
+
 TEST_CASE("stamps that may be too young", "[source_tree]") {
   constexpr std::int64_t kSecond = 1'000'000'000;
   const std::int64_t now = 1'700'000'000 * kSecond;
