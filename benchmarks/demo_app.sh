@@ -1,5 +1,5 @@
 # Sourced: the demo app, its wheels, a base image and a package index on loopback, and how buildah is called. Sets $root,
-# $program, $lab, $app, $index, $port, $peers, $store, $limits; `row` collects cases for `measure`.
+# $program, $lab, $app, $index, $port, $peers, $store, $limits, $other_gunicorn, $other_pandas; `row` collects cases for `measure`.
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 program=${DASH_BUILD:-$root/build/release/bin/dash-build}
 lab=${BENCH_DIR:-/var/tmp/dash-bench}
@@ -7,6 +7,7 @@ app=$root/testdata/apps/sales
 port=${INDEX_PORT:-8071}
 index=http://127.0.0.1:$port/simple/
 other_gunicorn=22.0.0
+other_pandas=2.3.2
 uv=$(sed -n 's/.*kUvVersion = "\(.*\)".*/\1/p' "$root/builder/python/uv_release.hpp")
 peers=${PEERS:-$lab/peers}
 mkdir -p "$lab"
@@ -16,10 +17,13 @@ if [ ! -d "$lab/wheels" ]; then
   python3 -m pip download --quiet --only-binary :all: --python-version 3.11.2 --platform manylinux_2_28_x86_64 \
     --platform manylinux_2_17_x86_64 --platform manylinux2014_x86_64 -d "$lab/wheels.part" \
     -r "$app/requirements.txt" pip "uv==$uv"
-  # For a changed pin.
-  python3 -m pip download --quiet --no-deps -d "$lab/wheels.part" "gunicorn==$other_gunicorn"
   mv "$lab/wheels.part" "$lab/wheels"
 fi
+for pin in "gunicorn==$other_gunicorn" "pandas==$other_pandas"; do # for a changed pin
+  ls "$lab/wheels/${pin/==/-}"-*.whl >/dev/null 2>&1 ||
+    python3 -m pip download --quiet --no-deps --only-binary :all: --python-version 3.11.2 --platform manylinux_2_28_x86_64 \
+      --platform manylinux_2_17_x86_64 --platform manylinux2014_x86_64 -d "$lab/wheels" "$pin"
+done
 if [ ! -d "$lab/base" ]; then
   echo "making the base image" >&2
   mmdebstrap --quiet --variant=minbase --include=python3,python3-venv,python3-pip,ca-certificates bookworm "$lab/base.tar"

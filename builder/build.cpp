@@ -20,8 +20,7 @@ constexpr std::uint64_t kDocuments = std::uint64_t{64} << 10;
 // Decides steps one after the other, each against the state that those before it leave.
 class Decider {
  public:
-  // `cache` may be nullptr: then the store is all there is.
-  Decider(const Workbench& bench, const BuildRequest& request, BuildCache* cache)
+  Decider(const Workbench& bench, const BuildRequest& request, BuildCache& cache)
       : records_(bench.store), request_(request), cache_(cache), app_(request.name.to_string()) {}
 
   struct Decided {
@@ -53,10 +52,9 @@ class Decider {
 
  private:
   std::string why_reused(const StepRecord& record) const {
-    if (cache_ != nullptr)
-      for (const auto& layer : record.layers)
-        if (const auto source = cache_->source_of(layer); !source.empty())
-          return concat("nothing it depends on changed since ", source);
+    for (const auto& layer : record.layers)
+      if (const auto source = cache_.source_of(layer); !source.empty())
+        return concat("nothing it depends on changed since ", source);
     return "nothing it depends on changed";
   }
 
@@ -64,7 +62,7 @@ class Decider {
   std::optional<StepRecord> find(const Step& step, const ImageState& state, const StepKey& key) const {
     if (request_.cache == BuildRequest::Cache::ignore && step.name() != kBaseStep) return std::nullopt;
     auto record = records_.find(key, step.variant(state));
-    if (!record && cache_ != nullptr && cache_->consult()) record = records_.find(key, step.variant(state));
+    if (!record && cache_.consult()) record = records_.find(key, step.variant(state));
     return record;
   }
 
@@ -107,7 +105,7 @@ class Decider {
 
   StepRecords records_;
   const BuildRequest& request_;
-  BuildCache* cache_;
+  BuildCache& cache_;
   std::string app_;
 };
 
@@ -185,7 +183,8 @@ void work_ahead(const StepList& list, const ImageState& state) {
 
 std::vector<PlannedStep> plan_build(const Workbench& bench, const BuildRequest& request) {
   const auto list = make_steps(bench, request);
-  const Decider decider(bench, request, nullptr);
+  BuildCache cache(bench, request.name.to_string(), request.cache_from);
+  const Decider decider(bench, request, cache);
   ImageState state;
   std::vector<PlannedStep> out;
   for (const auto& step : list.steps) {
@@ -203,7 +202,7 @@ BuildReport run_build(const Workbench& bench, const BuildRequest& request) {
   const auto lease = bench.store.layout().lease();
   const auto list = make_steps(bench, request);
   BuildCache cache(bench, request.name.to_string(), request.cache_from);
-  Decider decider(bench, request, &cache);
+  Decider decider(bench, request, cache);
   ImageState state;
   std::vector<StepReport> reports;
   std::vector<KeyedRecord> records;

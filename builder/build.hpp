@@ -69,9 +69,9 @@ struct BuildReport {
   std::vector<oci::Descriptor> remote;
 };
 
-// What a build would do and why, from the lifecycle files and the records in the store. Runs no command and
-// changes nothing but when the layers that it finds were used last. Errors in the app's files are thrown as a
-// build would.
+// What a build would do and why, from the lifecycle files, the records in the store and what the request's
+// cache sources have. Runs no command and changes nothing but when the layers that it finds were used last;
+// records of cache sources are kept. Errors in the app's files are thrown as a build would.
 std::vector<PlannedStep> plan_build(const Workbench& bench, const BuildRequest& request);
 
 // Builds the image and names it in the store; what is not there any more when the call returns (`remote`) is

@@ -43,6 +43,16 @@ std::string shortened(std::string_view line) {
   return concat(line.substr(0, end), "...");
 }
 
+// The first of many, and how many more there are.
+std::string named(std::vector<std::string> changes, std::string_view more) {
+  if (changes.size() > kNamedLines) {
+    const auto count = changes.size() - kNamedLines + 1;
+    changes.resize(kNamedLines - 1);
+    changes.push_back(concat(count, more));
+  }
+  return join(changes, ", ");
+}
+
 }  // namespace
 
 std::string describe_lines(const std::vector<std::string>& before, const std::vector<std::string>& now) {
@@ -60,12 +70,20 @@ std::string describe_lines(const std::vector<std::string>& before, const std::ve
   }
   for (const auto& line : gone) changes.push_back(concat("- ", shortened(line)));
   if (changes.empty() && before != now) return "the order of its lines";
-  if (changes.size() > kNamedLines) {
-    const auto more = changes.size() - kNamedLines + 1;
-    changes.resize(kNamedLines - 1);
-    changes.push_back(concat(more, " more lines"));
+  return named(std::move(changes), " more lines");
+}
+
+std::string describe_files(const std::vector<std::string>& before, const std::vector<std::string>& now) {
+  const auto path_of = [](std::string_view line) { return line.substr(0, line.find('\t')); };
+  std::vector<std::string> changes;
+  auto gone = without(before, now);
+  for (const auto& line : without(now, before)) {
+    const auto old = std::ranges::find(gone, path_of(line), path_of);
+    changes.push_back(concat(old == gone.end() ? "+ " : "", shortened(path_of(line))));
+    if (old != gone.end()) gone.erase(old);
   }
-  return join(changes, ", ");
+  for (const auto& line : gone) changes.push_back(concat("- ", shortened(path_of(line))));
+  return named(std::move(changes), " more files");
 }
 
 }  // namespace dash::builder

@@ -11,4 +11,7 @@ namespace dash::builder {
 // that is all; empty when the lists are equal.
 std::string describe_lines(const std::vector<std::string>& before, const std::vector<std::string>& now);
 
+// "app.py, + assets/new.css, - old.py", for lines of a path, a tab and what tells one content from another.
+std::string describe_files(const std::vector<std::string>& before, const std::vector<std::string>& now);
+
 }  // namespace dash::builder

@@ -30,7 +30,9 @@ std::string change_of(const ComparedLeaf& compared, const ShownLines& lines_befo
     return concat(leaf.name, " changed (", *old, " → ", leaf.value, ")");
   if (!lines_before.contains(leaf.name) || !lines_now.contains(leaf.name))
     return concat(leaf.name, " changed");
-  const auto changes = describe_lines(lines_of(lines_before, leaf.name), lines_of(lines_now, leaf.name));
+  const auto describe = leaf.name == kSourceLeaf ? describe_files : describe_lines;
+  const auto changes = describe(lines_of(lines_before, leaf.name), lines_of(lines_now, leaf.name));
+  if (leaf.name == kSourceLeaf && changes.empty()) return concat(leaf.name, " changed");
   return concat(leaf.name, " changed",
                 changes.empty() ? " where hashes or passwords stand" : concat(": ", changes));
 }

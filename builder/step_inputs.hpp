@@ -30,6 +30,9 @@ struct Leaf {
   bool operator==(const Leaf&) const = default;
 };
 
+// The leaf that stands for the app's source. Its lines are one for each file: path, tab, digest.
+inline constexpr const char* kSourceLeaf = "source";
+
 // Lines of the files that leaves stand for, by the leaf's name: without comments, blank lines and secrets.
 // They tell what changed in a file and are no part of the key.
 using ShownLines = std::map<std::string, std::vector<std::string>, std::less<>>;

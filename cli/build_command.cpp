@@ -99,10 +99,10 @@ std::vector<oci::Reference> parse_tags(const std::string& option, const std::vec
 }
 
 // What is named, and the images that are replaced. Offline, what a setting names is no fault.
-std::vector<builder::CacheSource> cache_sources(const BuildOptions& options,
+std::vector<builder::CacheSource> cache_sources(const AppOptions& options,
                                                 const std::vector<oci::Reference>& push_targets) {
   std::vector<builder::CacheSource> out;
-  if (options.app.offline || options.app.no_cache) return out;
+  if (options.offline || options.no_cache) return out;
   for (const auto& target : push_targets) out.push_back({target, builder::CacheSource::Kind::previous});
   for (auto& name : parse_remote_names("--cache-from", options.cache_from))
     out.push_back({std::move(name), builder::CacheSource::Kind::asked_for});
@@ -143,9 +143,9 @@ int run_command(const BuildOptions& options, std::stop_token stop) {
   auto request = make_request(options.app);
   use_lock(request, options.app.locked, options.common, options.app.registry);
   const auto outputs = parse_outputs(options.outputs, request.name);
-  const auto push_targets = parse_tags("--push", options.push);
+  const auto push_targets = parse_tags("--push", options.app.push);
   const auto cache_targets = parse_tags("--cache-to", options.cache_to);
-  request.cache_from = cache_sources(options, push_targets);
+  request.cache_from = cache_sources(options.app, push_targets);
   if (!push_targets.empty() && outputs.empty())
     request.destination = builder::BuildRequest::Destination::registry;
   if (options.app.offline && !push_targets.empty())
@@ -163,10 +163,11 @@ int run_command(const BuildOptions& options, std::stop_token stop) {
 }
 
 int run_command(const PlanOptions& options, std::stop_token stop) {
-  NullEvents events;
+  const auto events = make_renderer(Progress::quiet, environment_variables());  // warnings only
   auto request = make_request(options.app);
   use_lock(request, options.app.locked, options.common, options.app.registry);
-  const Session session(options.common, options.app, 0, events, std::move(stop));
+  request.cache_from = cache_sources(options.app, parse_tags("--push", options.app.push));
+  const Session session(options.common, options.app, 0, *events, std::move(stop));
   const auto steps = builder::plan_build(session.bench(), request);
   if (options.json) {
     auto out = Json::array();

@@ -2,6 +2,7 @@
 
 #include "base/error.hpp"
 #include "base/text.hpp"
+#include "cli/push_summary.hpp"
 #include "oci/image_copy.hpp"
 #include "oci/overlay_store.hpp"
 #include "registry/blob_fetch.hpp"
@@ -151,7 +152,8 @@ void BuildRegistry::push(builder::Store& store, const oci::Descriptor& image,
   for (const auto& target : targets) {
     events_.emit(StepStarted{kPush});
     const auto start = std::chrono::steady_clock::now();
-    pusher.push(source, image, target);
+    const auto report = pusher.push(source, image, target);
+    events_.emit(StepLog{kPush, concat(target.to_string(), ": ", push_summary(report))});
     events_.emit(StepFinished{kPush, Decision::build, std::chrono::steady_clock::now() - start});
   }
 }

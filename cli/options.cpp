@@ -132,6 +132,12 @@ class CommandLine {
     return command;
   }
 
+  static void add_push(CLI::App& command, AppOptions& app, const char* what) {
+    command.add_option("--push", app.push, what)
+        ->type_name("REGISTRY/REPOSITORY[:TAG]")
+        ->allow_extra_args(false);
+  }
+
   void add_building() {
     auto& build = add(
         "build", "Build an app's image",
@@ -149,12 +155,8 @@ class CommandLine {
     build.add_option("-o,--output", build_.outputs, "Write the image here too; may be repeated")
         ->type_name("oci:DIR[:TAG]|oci-archive:FILE[:TAG]|docker-archive:FILE[:NAME]")
         ->allow_extra_args(false);
-    build
-        .add_option("--push", build_.push,
-                    "Send the image to this registry when it is built; may be repeated")
-        ->type_name("REGISTRY/REPOSITORY[:TAG]")
-        ->allow_extra_args(false);
-    settings_.add(build, "cache_from", build_.cache_from);
+    add_push(build, build_.app, "Send the image to this registry when it is built; may be repeated");
+    settings_.add(build, "cache_from", build_.app.cache_from);
     settings_.add(build, "cache_to", build_.cache_to);
     build
         .add_option("--secret", build_.app.secrets,
@@ -171,6 +173,8 @@ class CommandLine {
         "plan", "Show what a build would do, and why; runs nothing",
         "Examples:\n  dash-build plan ./sales -t sales\n  dash-build plan ./sales -t sales --explain", plan_);
     add_app(settings_, plan, plan_.app);
+    add_push(plan, plan_.app, "As with 'build --push': look at the image that it would replace");
+    settings_.add(plan, "cache_from", plan_.app.cache_from);
     plan.add_flag("--json", plan_.json, "Every step with all its inputs, as JSON");
     add_common(settings_, plan, plan_.common);
 

@@ -52,17 +52,17 @@ struct AppOptions {
   bool explain = false;
   bool upgrade = false;
   std::vector<std::string> upgrade_packages;
-  std::string locked;  // a file, or an image as for `lock`; empty: none
-  std::string quota;   // of the store; "" and "0": none
+  std::string locked;                   // a file, or an image as for `lock`; empty: none
+  std::vector<std::string> push;        // "REGISTRY/REPOSITORY[:TAG]"; to `plan`, images to be replaced
+  std::vector<std::string> cache_from;  // the same
+  std::string quota;                    // of the store; "" and "0": none
 };
 
 struct BuildOptions {
   CommonOptions common;
   AppOptions app;
-  std::vector<std::string> outputs;     // "oci:DIR[:TAG]", "oci-archive:FILE[:TAG]", …
-  std::vector<std::string> push;        // "REGISTRY/REPOSITORY[:TAG]"
-  std::vector<std::string> cache_from;  // the same
-  std::vector<std::string> cache_to;    // the same
+  std::vector<std::string> outputs;   // "oci:DIR[:TAG]", "oci-archive:FILE[:TAG]", …
+  std::vector<std::string> cache_to;  // "REGISTRY/REPOSITORY[:TAG]"
   fs::path metadata_file;
   Progress progress = Progress::automatic;
   unsigned threads = 0;  // 0: as many as there are processors

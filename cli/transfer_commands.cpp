@@ -5,6 +5,7 @@
 #include "cli/commands.hpp"
 #include "cli/host_environment.hpp"
 #include "cli/images.hpp"
+#include "cli/push_summary.hpp"
 #include "cli/registry_access.hpp"
 #include "cli/renderers.hpp"
 #include "cli/wording.hpp"
@@ -48,12 +49,9 @@ void print(Progress progress, const oci::Reference& to, const registry::PushRepo
     std::cout << report.image.digest.to_string() << '\n';
     return;
   }
-  std::cout << to.to_string() << '\n' << report.image.digest.to_string() << '\n';
-  if (report.outcome == registry::PushReport::Outcome::present)
-    std::cout << "already there\n";
-  else
-    std::cout << counted(report.uploaded, "blob") << " sent (" << human_size(report.bytes_sent) << "), "
-              << report.mounted << " mounted, " << report.there << " already there\n";
+  std::cout << to.to_string() << '\n'
+            << report.image.digest.to_string() << '\n'
+            << push_summary(report) << '\n';
 }
 
 void print(Progress progress, const std::string& to, const registry::PullReport& report) {

@@ -2,6 +2,7 @@
 
 #include "base/error.hpp"
 #include "base/text.hpp"
+#include "registry/blob_places.hpp"
 #include "registry/partial_file.hpp"
 
 #include <optional>
@@ -52,6 +53,7 @@ FetchedBlob fetch_blob(RegistryClient& from, const oci::Descriptor& blob, const 
     file.clear();
   }
   file.commit();
+  places_of(from.session()).note(from.registry(), blob.digest, from.repository());
   return out;
 }
 

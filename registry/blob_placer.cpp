@@ -37,7 +37,7 @@ PlacedBlob BlobPlacer::place(RegistryClient& to, const oci::Descriptor& blob, co
   const auto done = [&](PlacedBlob::How how, UploadResult upload = {}) {
     note(to.registry(), to.repository(), blob.digest);
     places_.note(to.registry(), blob.digest, to.repository());
-    progress.finish();
+    if (how == PlacedBlob::How::uploaded) progress.finish();  // nothing else has moved
     return PlacedBlob{how, upload};
   };
   const auto known = repositories_with(to.registry(), blob.digest);

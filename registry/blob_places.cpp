@@ -3,6 +3,7 @@
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "oci/reference.hpp"
+#include "registry/registry_session.hpp"
 
 #include <boost/filesystem/directory.hpp>
 
@@ -51,6 +52,10 @@ fs::path BlobPlaces::file(const std::string& registry, const oci::Digest& blob) 
 
 fs::path places_directory(const fs::path& state_directory) {
   return state_directory.empty() ? fs::path() : state_directory / "places";
+}
+
+BlobPlaces places_of(const RegistrySession& session) {
+  return BlobPlaces(places_directory(session.settings().state_directory));
 }
 
 }  // namespace dash::registry

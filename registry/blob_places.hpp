@@ -11,6 +11,8 @@
 
 namespace dash::registry {
 
+class RegistrySession;
+
 // A hint only: what it says may have changed, and losing it costs an upload. Several processes may use one
 // directory at once. Thread-safe. Never throws for the directory's sake; one that cannot be used remembers
 // nothing.
@@ -34,5 +36,6 @@ class BlobPlaces {
 
 // Below RegistrySettings::state_directory; nothing when that is not set.
 fs::path places_directory(const fs::path& state_directory);
+BlobPlaces places_of(const RegistrySession& session);
 
 }  // namespace dash::registry

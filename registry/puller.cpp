@@ -4,6 +4,7 @@
 #include "base/text.hpp"
 #include "oci/image_copy.hpp"
 #include "registry/blob_fetch.hpp"
+#include "registry/blob_places.hpp"
 #include "registry/image_source.hpp"
 #include "registry/transfer_group.hpp"
 
@@ -67,6 +68,7 @@ class Pull {
 
   void fetch_blob(const oci::Descriptor& blob) {
     if (to_.claim(blob.digest)) {
+      places_of(session_).note(client_.registry(), blob.digest, client_.repository());
       const std::scoped_lock lock(mutex_);
       ++report_.there;
       return;

@@ -197,9 +197,7 @@ class SetPush {
 }  // namespace
 
 Pusher::Pusher(RegistrySession& session, EventSink& events, std::stop_token stop, const std::string& step)
-    : session_(session),
-      stop_(std::move(stop)),
-      blobs_(events, step, BlobPlaces(places_directory(session.settings().state_directory))) {}
+    : session_(session), stop_(std::move(stop)), blobs_(events, step, places_of(session)) {}
 
 PushReport Pusher::push(ImageSource& from, const oci::Descriptor& image, const oci::Reference& to,
                         const PushOptions& options) {

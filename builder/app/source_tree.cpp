@@ -261,8 +261,12 @@ void add_counted(Sha256Hasher& hasher, std::string_view text) {
 
 }  // namespace
 
-Sha256 SourceTree::digest(const AppDirectory& app, ThreadPool& pool, std::stop_token stop,
-                          StatCache* cache) const {
+Sha256 SourceTree::digest(const AppDirectory& app, ThreadPool& pool, std::stop_token stop) const {
+  return digests(app, pool, std::move(stop), nullptr).tree;
+}
+
+TreeDigests SourceTree::digests(const AppDirectory& app, ThreadPool& pool, std::stop_token stop,
+                                StatCache* cache) const {
   std::vector<Sha256> contents(entries_.size());
   std::vector<std::optional<Sha256>> known(entries_.size());
   if (cache != nullptr) known = cache->find(entries_);
@@ -297,7 +301,7 @@ Sha256 SourceTree::digest(const AppDirectory& app, ThreadPool& pool, std::stop_t
     if (entry.type == EntryType::symlink) add_counted(hasher, entry.link_target);
     if (entry.type == EntryType::file) hasher.update(std::as_bytes(std::span(contents[i])));
   }
-  return hasher.value();
+  return {hasher.value(), std::move(contents)};
 }
 
 }  // namespace dash::builder

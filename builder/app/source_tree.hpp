@@ -39,6 +39,11 @@ struct SourceEntry {
   FileStamp stamp;                   // of a file; takes no part in the digest
 };
 
+struct TreeDigests {
+  Sha256 tree{};
+  std::vector<Sha256> contents;  // one for each entry; of what is no file it says nothing
+};
+
 // Reads names and attributes once; content only in `digest`. Immutable after that; may be used by several
 // threads. Version control and this program's own files (".git", ".dash-build*") are never part of it, at any
 // depth.
@@ -63,10 +68,12 @@ class SourceTree {
 
   // Over path, kind, execute bit and content or link target of each entry; neither times, owners, other
   // permission bits nor the directory's own place matter. Reads every file, spread over the pool. A file that
-  // changed since the scan is an Error(invalid_input). With a `cache` only files that it does not know are
-  // read, and it learns them.
-  Sha256 digest(const AppDirectory& app, ThreadPool& pool, std::stop_token stop = {},
-                StatCache* cache = nullptr) const;
+  // changed since the scan is an Error(invalid_input).
+  Sha256 digest(const AppDirectory& app, ThreadPool& pool, std::stop_token stop = {}) const;
+  // The same, with what each file came to. With a `cache` only files that it does not know are read, and it
+  // learns them.
+  TreeDigests digests(const AppDirectory& app, ThreadPool& pool, std::stop_token stop,
+                      StatCache* cache) const;
 
  private:
   class Scanner;

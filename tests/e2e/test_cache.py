@@ -104,6 +104,8 @@ class CacheTest(Case):
             self.assertEqual(decisions(made)["python-packages"], "reuse")
             self.assertLess(stored(store), 256 * KIB)
             self.assertLess(self.meter.proxy.bytes["up"], 128 * KIB)
+            self.assertIn("source changed: app.py, - app.json", [step["reason"] for step in made["steps"]])
+            self.assertRegex(made["log"], rf"(?m)^\[push\] {self.image}:latest: 2 blobs sent \([\d.]+ kB\), 0 mounted, \d+ already there$")
             self.assertEqual(self.make()["image.digest"], made["image.digest"])
             self.assertEqual(run("skopeo", "inspect", "--tls-verify=false", "--format", "{{.Digest}}", f"docker://{self.image}:latest")
                              .stdout.strip(), made["image.digest"])
@@ -119,6 +121,13 @@ class CacheTest(Case):
             self.assertEqual(self.make("--no-cache")["image.digest"], made["image.digest"])
             # Layers of the packages that did not change stayed where they are.
             here = set(os.listdir(store / "layout/blobs/sha256"))
+            # A plan sees what a build would.
+            (self.app / "requirements.txt").write_text(self.requirements())
+            plan = ["plan", self.app, "-t", self.tag]
+            planned = self.dash(*plan, "--cache-from", f"{self.image}-cache:all", store=self.empty_store("plan"), env=self.environment)
+            self.assertRegex(planned.stdout, rf"(?m)^python-packages +reuse +nothing it depends on changed since {self.image}-cache:all$")
+            self.assertRegex(self.dash(*plan, store=self.empty_store("bare"), env=self.environment).stdout,
+                             "(?m)^python-packages +build +not built before$")
             heavy = [l for l in made["layers"] if f"{self.names['heavy']} 1.0" in l.get("packages", "")]
             self.assertEqual(len(heavy), 1)
             self.assertNotIn(heavy[0]["digest"].removeprefix("sha256:"), here)
@@ -149,6 +158,14 @@ class CacheTest(Case):
         self.assertEqual(remote["image.digest"], by_name["image.digest"])
         self.assertEqual(self.meter.count("GET", path=""), 1)
         self.assertEqual(decisions(self.make("--base", f"docker://{base}"))["base"], "reuse")
+        with self.subTest("what came from a registry is mounted there"):
+            self.dash("pull", base, "-t", "debian", store=self.empty_store())
+            self.meter.clear()
+            self.dash("push", "debian", f"{self.meter.address}/bases/copy:12", store=self.empty_store())
+            self.assertLess(self.meter.proxy.bytes["up"], 16 * KIB)
+            store = self.empty_store("with-base")
+            made = self.make("--base", f"docker://{base}", "--push", f"{self.meter.address}/team/on-base", store=store)
+            self.assertRegex(made["log"], r"(?m)^\[push\] \S+/team/on-base:latest: \d+ blobs sent \(.*\), 1 mounted")
         result = self.dash("build", self.app, "--base", f"docker://{self.meter.address}/none:1", check=False)
         self.assertEqual(result.returncode, 9)
         self.assertIn("has no image", result.stderr)

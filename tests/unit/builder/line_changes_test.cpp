@@ -63,3 +63,17 @@ TEST_CASE("leaves of one name are compared in their order") {
   CHECK(describe_change({{"a", "1"}, {"b", "2"}}, {{"b", "2"}, {"a", "1"}}) ==
         "the order of its inputs changed");
 }
+
+TEST_CASE("files that changed are named") {
+  const std::vector<Leaf> before = {{"source", "sha256:" + std::string(64, '1')}};
+  const std::vector<Leaf> now = {{"source", "sha256:" + std::string(64, '2')}};
+  const auto change = [&](std::vector<std::string> old_files, std::vector<std::string> files) {
+    return describe_change(before, now, {{"source", std::move(old_files)}}, {{"source", std::move(files)}});
+  };
+  CHECK(change({"a/b.py\t1", "a/c.py\t2", "old\t3"}, {"a/b.py\t1", "a/c.py\t4", "new\t3"}) ==
+        "source changed: a/c.py, + new, - old");
+  CHECK(change({}, {"1\t1", "2\t1", "3\t1", "4\t1", "5\t1"}) ==
+        "source changed: + 1, + 2, + 3, 2 more files");
+  CHECK(change({"a\t1"}, {"a\t1"}) == "source changed");  // a directory
+  CHECK(describe_change(before, now, {}, {{"source", {"a\t1"}}}) == "source changed");
+}
