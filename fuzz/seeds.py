@@ -232,6 +232,11 @@ CONDA_LINES = [
 ]
 
 
+COMMENTS = b"#!/bin/sh\n# NAME:  M\n# VER:   4\n# PLAT:  linux-64\n# MD5:   " + b"0" * 32 + b"\n"
+CONDA_OLD_INSTALLER = COMMENTS + b"# BYTES:          121\n# LINES: 8\n@@END_HEADER@@\npayload"
+CONDA_NEW_INSTALLER = COMMENTS + b"boundary1=$(( boundary0 + 3 ))\nboundary2=$(( boundary1 + 4 ))\n@@END_HEADER@@\npayload"
+
+
 def conda():
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as archive:
@@ -250,6 +255,7 @@ def main():
         "wheel_content_fuzz": {"wheel": CONTENT.encode()},
         "conda_archive_fuzz": {"tar": CONDA_TAR, "old": CONDA_OLD_TAR, "bz2": bz2.compress(CONDA_TAR), "conda": conda()},
         "conda_paths_fuzz": {"paths": json.dumps(CONDA_PATHS).encode(), "prefix": b"/old binary bin/x\n\"/o d\" text \"a b\"\n"},
+        "conda_installer_fuzz": {"old": CONDA_OLD_INSTALLER, "new": CONDA_NEW_INSTALLER},
         "conda_lines_fuzz": {str(i): text.encode() for i, text in enumerate(CONDA_LINES)},
         "pylock_fuzz": {"lock": PYLOCK.encode()},
         "docker_archive_fuzz": DOCKER_ARCHIVES,

@@ -132,6 +132,17 @@ class Reader {
 
 }  // namespace
 
+std::string public_text(std::string_view text) {
+  std::string out;
+  for (auto scheme = text.find("://"); scheme != std::string_view::npos; scheme = text.find("://")) {
+    const auto end = std::min(text.find_first_of(" \t\n\"'#", scheme), text.size());
+    out += text.substr(0, scheme);
+    out += without_token(redact_url(text.substr(scheme, end - scheme)));
+    text.remove_prefix(end);
+  }
+  return out + std::string(text);
+}
+
 std::string CondaPackageUrl::file_name() const {
   return percent_decoded(cut_last(without_query(url), '/').second);
 }

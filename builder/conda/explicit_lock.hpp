@@ -30,6 +30,9 @@ struct CondaPackageUrl {
   std::string build() const;
 };
 
+// Text as it may be shown and kept: URLs in it without user names, passwords, tokens and queries.
+std::string public_text(std::string_view text);
+
 struct ExplicitLock {
   std::vector<CondaPackageUrl> packages;
 };

@@ -134,12 +134,14 @@ def host_python():
     return package
 
 
-def from_wheel(path):
+def from_wheel(path, arch_only=False):
+    """A package of a wheel; `arch_only`: for this Python alone, as all packages once were."""
     with zipfile.ZipFile(path) as wheel:
         names = [info for info in wheel.infolist() if not info.is_dir()]
-        dist_info = next(info.filename.split("/")[0] for info in names if ".dist-info/" in info.filename)
+        tops = [info.filename.split("/")[0] for info in names]
+        dist_info = next(top for top in tops if top.endswith(".dist-info"))
         metadata = email.message_from_bytes(wheel.read(dist_info + "/METADATA"))
-        is_pure = "Root-Is-Purelib: true" in wheel.read(dist_info + "/WHEEL").decode()
+        is_pure = not arch_only and "Root-Is-Purelib: true" in wheel.read(dist_info + "/WHEEL").decode()
         name = re.sub(r"[-_.]+", "-", metadata["Name"]).lower()
         package = Package(name, metadata["Version"].replace("-", "_"), "py_0", [f"python >={PYTHON},<4"],
                           "python" if is_pure else None)
@@ -301,4 +303,5 @@ def main():
     os._exit(failed)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -19,7 +19,7 @@ class MemoryFetcher : public builder::PackageFetcher {
     for (const auto& request : requests) {
       fetched.push_back(request.shown);
       write_file_atomic(request.destination, files.at(request.url));
-      request.completed();
+      if (request.completed) request.completed();
     }
   }
 };

@@ -1,0 +1,135 @@
+#include "builder/conda/solver_answer.hpp"
+
+#include "base/error.hpp"
+#include "base/text.hpp"
+
+#include <algorithm>
+
+#include <nlohmann/json.hpp>
+
+namespace dash::builder {
+namespace {
+
+using Json = nlohmann::json;
+
+std::string text_of(const Json& value, const char* key) {
+  const auto found = value.find(key);
+  return found != value.end() && found->is_string() ? found->get<std::string>() : std::string();
+}
+
+Error no_answer(const std::string& text) {
+  return Error(ErrorCode::corrupt, "conda's answer cannot be read")
+      .with_output(text)
+      .with_hint("Another version of conda may help: name one in conda-runtime.txt.");
+}
+
+bool is_one_of(std::string_view name, std::initializer_list<std::string_view> names) {
+  return std::ranges::find(names, name) != names.end();
+}
+
+// What conda prints when it failed: {"exception_name": …, "message": …}.
+Error failure(const Json& answer) {
+  const auto name = text_of(answer, "exception_name");
+  auto message = text_of(answer, "message");
+  if (message.empty()) message = text_of(answer, "error");
+  if (is_one_of(name, {"PackagesNotFoundError", "ResolvePackageNotFound", "PackageNotFoundError"}))
+    return Error(ErrorCode::invalid_input, "conda finds no package for a line of conda-requirements.txt")
+        .with_output(message)
+        .with_hint(
+            "Check names, versions and builds, and the channels in .condarc; packages that only pip has "
+            "belong into requirements.txt.");
+  if (is_one_of(name,
+                {"UnsatisfiableError", "LibMambaUnsatisfiableError", "SpecsConfigurationConflictError"}))
+    return Error(ErrorCode::invalid_input, "conda cannot satisfy conda-requirements.txt")
+        .with_output(message)
+        .with_hint(
+            "Loosen one of the lines that exclude each other; the runtime's own packages and pins count "
+            "too.");
+  if (contains(name, "HTTP") || contains(name, "Connection") || contains(name, "Proxy") ||
+      contains(name, "SSL") ||
+      is_one_of(name, {"UnavailableInvalidChannel", "OperationNotAllowed", "OfflineError"}))
+    return Error(ErrorCode::unavailable, "conda cannot read a channel")
+        .with_output(message)
+        .with_hint("Check the channels in .condarc, the network and the proxy settings.");
+  return Error(ErrorCode::step_failed, concat("conda failed", name.empty() ? "" : ": ", name))
+      .with_output(message)
+      .with_hint("The output above is conda's own.");
+}
+
+// conda 4.4 has a list with one object in it.
+const Json* actions_of(const Json& answer) {
+  const auto found = answer.find("actions");
+  if (found == answer.end()) return nullptr;
+  if (found->is_array()) return found->empty() ? nullptr : &found->front();
+  return &*found;
+}
+
+std::string dist_of(const Json& package) {
+  if (auto dist = text_of(package, "dist_name"); !dist.empty()) return dist;
+  auto build = text_of(package, "build_string");
+  if (build.empty()) build = text_of(package, "build");
+  return concat(text_of(package, "name"), '-', text_of(package, "version"), '-', build);
+}
+
+std::vector<Json> packages_of(const Json& actions, const char* key) {
+  const auto found = actions.find(key);
+  if (found == actions.end() || !found->is_array()) return {};
+  return found->get<std::vector<Json>>();
+}
+
+}  // namespace
+
+SolverAnswer parse_solver_answer(const std::string& text) {
+  const auto start = text.find('{');
+  const Json answer = Json::parse(start == std::string::npos ? "" : text.substr(start), nullptr, false);
+  if (!answer.is_object()) throw no_answer(text);
+  if (answer.contains("exception_name") || answer.contains("error") || !answer.value("success", false))
+    throw failure(answer);
+  SolverAnswer out;
+  const Json* actions = actions_of(answer);
+  if (actions == nullptr) return out;
+  const auto fetched = packages_of(*actions, "FETCH");
+  for (const Json& package : packages_of(*actions, "LINK")) {
+    SolvedPackage solved{text_of(package, "name"),
+                         dist_of(package),
+                         text_of(package, "base_url"),
+                         text_of(package, "platform"),
+                         {},
+                         {}};
+    for (const Json& one : fetched)
+      if (dist_of(one) == solved.dist && one.contains("depends") && one.contains("md5")) {
+        solved.url = text_of(one, "url");
+        if (!solved.url.empty()) solved.record = one.dump();
+      }
+    if (solved.name.empty() || (solved.url.empty() && (solved.base_url.empty() || solved.subdir.empty())))
+      throw no_answer(text);
+    out.linked.push_back(std::move(solved));
+  }
+  for (const Json& package : packages_of(*actions, "UNLINK"))
+    out.unlinked.push_back(text_of(package, "name"));
+  return out;
+}
+
+std::string find_in_repodata(std::string_view repodata, std::string_view file_name) {
+  const std::string key = concat('"', file_name, '"');
+  for (auto at = repodata.find(key); at != std::string_view::npos; at = repodata.find(key, at + 1)) {
+    auto open = repodata.find_first_not_of(" \t\r\n:", at + key.size());
+    if (open == std::string_view::npos || repodata[open] != '{') continue;
+    std::size_t depth = 0;
+    bool in_string = false;
+    for (auto i = open; i < repodata.size(); ++i) {
+      const char c = repodata[i];
+      if (in_string && c == '\\')
+        ++i;
+      else if (c == '"')
+        in_string = !in_string;
+      else if (!in_string && c == '{')
+        ++depth;
+      else if (!in_string && c == '}' && --depth == 0)
+        return std::string(repodata.substr(open, i + 1 - open));
+    }
+  }
+  return {};
+}
+
+}  // namespace dash::builder
