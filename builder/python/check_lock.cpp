@@ -48,6 +48,8 @@ class LockCheck {
     make_directories(uv_.directory() / "lock");
     for (const auto& package : lock.packages)
       add_stand_in(package.name, package.version.empty() ? kUnknownVersion : package.version, "");
+    for (const auto& [name, version] : request.installed)
+      if (find(name) == nullptr) add_stand_in(name, version, "");
     add_stand_in(kInterpreter, "1", lock.requires_python);
     for (const auto& line : request.requirements.lines)
       if (line.role == RequirementLine::Role::constrain) limits_.push_back(line);

@@ -53,9 +53,9 @@ std::map<std::string, std::string> run_probe(const Workbench& bench, const std::
   const SandboxResult result = bench.sandbox.run(command, bench.stop);
   if (result.exit_code != 0 && program != kImageProgram)
     throw Error(ErrorCode::invalid_input,
-                concat("the runtime archive's interpreter does not start (exit code ", result.exit_code, ")"))
+                concat("the interpreter ", program, " does not start (exit code ", result.exit_code, ")"))
         .with_output(output + result.tail)
-        .with_hint("it must run wherever it is unpacked, with the base image's libraries and libc.");
+        .with_hint("It must run with the base image's libraries and libc; Python 3.6 or newer is needed.");
   if (result.exit_code == kNoProgram)
     throw Error(ErrorCode::invalid_input, "the base image has no Python interpreter (python3 in PATH)")
         .with_hint("Use a base image with python3, or list python3 in apt-packages.");

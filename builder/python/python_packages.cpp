@@ -7,6 +7,7 @@
 #include "builder/python/collect_wheels.hpp"
 #include "builder/python/lock_secrets.hpp"
 #include "builder/python/probe.hpp"
+#include "builder/python/provided_packages.hpp"
 
 #include <algorithm>
 
@@ -37,11 +38,15 @@ ResolveRequest resolve_request(const PythonRequest& request, const BuildContext&
   out.upgrade = request.upgrade;
   out.index_strategy = request.index_strategy;
   out.uv = context.uv;
+  if (request.environment == PythonRequest::Environment::conda)
+    out.sources = ResolveRequest::Sources::layered;
   return out;
 }
 
-Lock resolve_requirements(const Workbench& bench, const PythonRequest& request, const BuildContext& context) {
+Lock resolve_requirements(const Workbench& bench, const PythonRequest& request, const BuildContext& context,
+                          const std::optional<ProvidedPackages>& provided) {
   ResolveRequest out = resolve_request(request, context);
+  if (provided) provided->offer(out);
   try {
     return resolve(bench, out);
   } catch (const Error& error) {
@@ -53,9 +58,12 @@ Lock resolve_requirements(const Workbench& bench, const PythonRequest& request, 
   }
 }
 
-Lock given_lock(const Workbench& bench, const PythonRequest& request, const BuildContext& context) {
+Lock given_lock(const Workbench& bench, const PythonRequest& request, const BuildContext& context,
+                const std::optional<ProvidedPackages>& provided) {
   auto lock = Lock::parse_given(request.locked, kAppDirectory, request.locked_place);
-  const auto question = resolve_request(request, context, Sources::locked);
+  auto question = resolve_request(request, context, Sources::locked);
+  if (provided) provided->offer(question);
+  question.installed_wheels.clear();
   check_lock(bench, question, lock, request.locked_place);
   return lock;
 }
@@ -90,8 +98,12 @@ PythonLayerResult install_python_packages(const Workbench& bench, const PythonRe
   PythonLayerResult result;
   result.interpreter = context.interpreter;
   const LockSecrets secrets(request.requirements, context.settings, bench.host.variables);
-  result.lock = request.locked.empty() ? resolve_requirements(bench, request, context)
-                                       : given_lock(bench, request, context);
+  std::optional<ProvidedPackages> provided;
+  if (request.environment == PythonRequest::Environment::conda)
+    provided.emplace(bench, request.layers, context.interpreter, request.step);
+  result.lock = request.locked.empty() ? resolve_requirements(bench, request, context, provided)
+                                       : given_lock(bench, request, context, provided);
+  if (provided && request.locked.empty()) provided->remove_from(result.lock);
   result.lock.text = secrets.hide(result.lock.text);
   secrets.reveal(result.lock);
   const bool pip_asked = std::ranges::binary_search(requested, kPip, {}, &RequestedPackage::name);
@@ -102,15 +114,18 @@ PythonLayerResult install_python_packages(const Workbench& bench, const PythonRe
     if (wheels.is_built(i)) result.compiled = PythonLayerResult::Compiled::yes;
   PackageInstallation installation{.step = request.step,
                                    .root = request.layers,
-                                   .scheme = {kPythonPrefix, context.interpreter},
+                                   .scheme = {request.prefix, context.interpreter},
                                    .requested = requested,
                                    .pyc_files = request.pyc_files,
                                    .limits = request.layer_limits,
                                    .reuse = request.reuse};
-  // A runtime archive is an environment by itself.
-  if (!request.runtime.empty()) installation.environment = PackageInstallation::Environment::none;
+  // A runtime archive is an environment by itself, and so is conda's.
+  if (!request.runtime.empty() || request.environment == PythonRequest::Environment::conda)
+    installation.environment = PackageInstallation::Environment::none;
+  if (provided)
+    if (auto hidden = provided->hide(bench, result.lock)) result.layers.push_back(std::move(*hidden));
   auto installed = install_packages(bench, result.lock, wheels, installation);
-  result.layers = std::move(installed.layers);
+  result.layers.insert(result.layers.end(), installed.layers.begin(), installed.layers.end());
   result.packages = std::move(installed.packages);
   return result;
 }

@@ -37,7 +37,11 @@ struct PythonRequest {
   fs::path uv;  // the program on the host
   // What is known already about the interpreter; otherwise python3 of the layers is asked.
   std::optional<Interpreter> interpreter;
-  fs::path runtime;     // ResolveRequest::runtime
+  fs::path runtime;  // ResolveRequest::runtime
+  // Where packages go: into a virtual environment over the interpreter, or into an environment of conda's,
+  // which `layers` have already.
+  std::string prefix = kPythonPrefix;
+  enum class Environment { own, conda } environment = Environment::own;
   Toolchain toolchain;  // needed only when something must be built
 };
 

@@ -23,13 +23,12 @@ bool is_project(const LocalSource& source) {
 }
 
 // uv would refuse to resolve over a file that it can't read.
-bool is_lock(const std::string& text) {
-  if (text.empty()) return false;
+std::optional<Lock> readable_lock(const std::string& text) {
+  if (text.empty()) return std::nullopt;
   try {
-    Lock::parse(text, "/");
-    return true;
+    return Lock::parse(text, "/");
   } catch (const Error&) {
-    return false;
+    return std::nullopt;
   }
 }
 
@@ -42,12 +41,14 @@ class Resolver {
       if (line.role == RequirementLine::Role::constrain) limits += line.text + '\n';
     for (const auto& line : request.settings.constraints) limits += line.text + '\n';
     if (!limits.empty()) write_file_atomic(uv_.directory() / "constraints.txt", limits);
-    if (std::ranges::any_of(request.requirements.local, is_project)) copy_local_sources();
+    if (std::ranges::any_of(request.requirements.local, is_project) ||
+        request.sources == ResolveRequest::Sources::layered)
+      copy_local_sources();
   }
 
   Lock run() {
     const fs::path lock = uv_.directory() / kLockFile;
-    if (is_lock(request_.previous_lock)) write_file_atomic(lock, request_.previous_lock);
+    if (const auto kept = kept_versions(); !kept.empty()) write_file_atomic(lock, kept);
     UvCompile::Attempt attempt = compile(request_.optional_requirements);
     const bool optional_unknown = std::ranges::any_of(
         request_.optional_requirements,
@@ -80,6 +81,23 @@ class Resolver {
   }
 
  private:
+  // uv keeps to the versions in the file that it is to write.
+  std::string kept_versions() const {
+    auto previous = readable_lock(request_.previous_lock);
+    if (upgrades_around_installed()) previous.reset();
+    std::string out = previous ? previous->text : std::string();
+    if (out.empty() && !request_.installed.empty()) out = "lock-version = \"1.0\"\ncreated-by = \"uv\"\n";
+    for (const auto& [name, version] : request_.installed)
+      if (!previous || !std::ranges::binary_search(previous->packages, name, {}, &LockedPackage::name))
+        out += concat("\n[[packages]]\nname = \"", name, "\"\nversion = \"", version, "\"\n");
+    return out;
+  }
+
+  // What is installed already is not for uv to upgrade.
+  bool upgrades_around_installed() const {
+    return request_.upgrade.all == Upgrade::All::yes && !request_.installed.empty();
+  }
+
   void copy_local_sources() {
     const AppDirectory app(request_.app_directory);
     const fs::path& copy = uv_.copy_app();
@@ -108,7 +126,8 @@ class Resolver {
     if (fs::exists(uv_.directory() / "constraints.txt"))
       arguments.insert(arguments.end(), {"--constraints", concat(UvCompile::kDirectory, "/constraints.txt")});
     // With these, uv asks indexes again and not its cache.
-    if (request_.upgrade.all == Upgrade::All::yes) arguments.emplace_back("--upgrade");
+    if (request_.upgrade.all == Upgrade::All::yes)
+      arguments.emplace_back(upgrades_around_installed() ? "--refresh" : "--upgrade");
     for (const auto& name : request_.upgrade.packages)
       arguments.insert(arguments.end(), {"--upgrade-package", name});
     return uv_.run("requirements.txt", arguments,

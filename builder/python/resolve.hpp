@@ -41,6 +41,17 @@ struct ResolveRequest {
   Upgrade upgrade;
   IndexStrategy index_strategy = IndexStrategy::first_index;
   fs::path uv;  // on the host
+  // Packages that the layers have already: kept where they fit, also when no index has them. A directory has
+  // their metadata, as wheels.
+  struct InstalledPackage {
+    std::string name;
+    std::string version;
+  };
+  std::vector<InstalledPackage> installed;
+  fs::path installed_wheels;
+  // How the app's local sources are seen: its directory at /app; or, where the layers have something below
+  // /app that must stay visible, a copy of them on top of the layers.
+  enum class Sources { mounted, layered } sources = Sources::mounted;
 };
 
 // The lock for these requirements. What uv does is streamed as StepLog; why it failed is the Error:

@@ -6,6 +6,7 @@
 namespace dash::builder {
 namespace {
 
+constexpr const char* kInstalledWheels = "/run/dash-build/installed";
 constexpr const char* kRuntimeDirectory = "/run/dash-build/python";
 constexpr std::size_t kMaxOutput = std::size_t{64} * 1024;
 
@@ -22,7 +23,7 @@ UvCompile::UvCompile(const Workbench& bench, const ResolveRequest& request, cons
 }
 
 const fs::path& UvCompile::copy_app() {
-  copy_ = work_.path() / "app";
+  copy_ = work_.path() / "sources/app";
   make_directories(copy_);
   return copy_;
 }
@@ -33,12 +34,25 @@ std::string UvCompile::interpreter() const {
   return concat(kRuntimeDirectory, executable.substr(std::string_view(kPythonPrefix).size()));
 }
 
+void UvCompile::show_app(SandboxCommand& command) const {
+  if (request_.sources == ResolveRequest::Sources::layered) {
+    if (!copy_.empty()) command.extra_layers.push_back(copy_.parent_path());
+    return;
+  }
+  // First, because other directories may be mounted below.
+  command.mounts.insert(command.mounts.begin(),
+                        {copy_.empty() ? request_.app_directory : copy_, kAppDirectory,
+                         copy_.empty() ? SandboxMount::Access::read_only : SandboxMount::Access::read_write});
+}
+
 UvCompile::Attempt UvCompile::run(const std::string& file, const std::vector<std::string>& more,
                                   const std::function<void(std::string_view)>& log) const {
   std::vector<std::string> arguments{"pip",         "compile",       concat(kDirectory, '/', file),
                                      "--no-header", "--no-annotate", "--python",
                                      interpreter()};
   arguments.insert(arguments.end(), more.begin(), more.end());
+  if (!request_.installed_wheels.empty())
+    arguments.insert(arguments.end(), {"--find-links", kInstalledWheels});
   arguments.insert(arguments.end(), settings_.compile_arguments.begin(), settings_.compile_arguments.end());
   if (!settings_.environment.contains("UV_INDEX_STRATEGY"))
     arguments.insert(
@@ -53,10 +67,9 @@ UvCompile::Attempt UvCompile::run(const std::string& file, const std::vector<std
   command.extra_layers = request_.extra_layers;
   command.directory = kAppDirectory;
   command.secrets = SandboxCommand::Secrets::visible;  // uv may run builds to learn what a project requires
-  // First, because other directories may be mounted below.
-  command.mounts.insert(command.mounts.begin(),
-                        {copy_.empty() ? request_.app_directory : copy_, kAppDirectory,
-                         copy_.empty() ? SandboxMount::Access::read_only : SandboxMount::Access::read_write});
+  show_app(command);
+  if (!request_.installed_wheels.empty())
+    command.mounts.push_back({request_.installed_wheels, kInstalledWheels, SandboxMount::Access::read_only});
   for (const auto& repository : request_.requirements.repositories)
     command.mounts.push_back({repository, repository.string(), SandboxMount::Access::read_only});
   if (!request_.runtime.empty())

@@ -26,7 +26,8 @@ class UvCompile {
 
   // On the host, for what uv reads and writes; seen as kDirectory.
   const fs::path& directory() const { return directory_; }
-  // From now on /app is an empty directory on the host that can be written to; returns it.
+  // From now on /app is an empty directory on the host that can be written to, or with Sources::layered
+  // what is put there comes on top of the image's; returns it.
   const fs::path& copy_app();
 
   // Compiles a file of the directory. `log` gets what uv writes before it fails.
@@ -35,6 +36,7 @@ class UvCompile {
 
  private:
   std::string interpreter() const;
+  void show_app(SandboxCommand& command) const;
 
   const Workbench& bench_;
   const ResolveRequest& request_;
