@@ -3,6 +3,7 @@
 
 #include "base/step_input.hpp"
 #include "builder/build_cache.hpp"
+#include "builder/conda/installer_source.hpp"
 #include "builder/python/python_packages.hpp"
 #include "builder/python/runtime_archive.hpp"
 #include "builder/step.hpp"
@@ -14,6 +15,9 @@
 #include <vector>
 
 namespace dash::builder {
+
+// Who installs conda packages: this program, or conda itself in the sandbox.
+enum class CondaInstall { native, conda };
 
 struct BuildRequest {
   fs::path app_directory;
@@ -38,6 +42,8 @@ struct BuildRequest {
   // A lock (pylock.toml) to use exactly, and what it is called in messages; empty: uv is asked.
   std::string locked;
   std::string locked_place;
+  CondaSettings conda;
+  CondaInstall conda_install = CondaInstall::native;
   // How many layers the packages of one step may take.
   std::size_t package_layers = LayerLimits().layers;
   // Images in registries whose layers may be taken, the best one first.

@@ -53,6 +53,11 @@ void add_app(SettingOptions& settings, CLI::App& command, AppOptions& options) {
   settings.add(command, "compile_bytecode", options.compile_bytecode);
   settings.add(command, "package_layers", options.package_layers);
   settings.add(command, "python_runtimes", options.python_runtimes);
+  settings.add(command, "conda_base_url", options.conda_base_url);
+  settings.add(command, "conda_installers", options.conda_installers);
+  settings.add(command, "conda_pins", options.conda_pins);
+  settings.add(command, "condarc", options.condarc);
+  settings.add(command, "conda_install", options.conda_install);
   settings.add(command, "nltk_index", options.nltk_index);
   settings.add(command, "uv", options.uv);
   add_registry(command, options.registry);
@@ -308,6 +313,11 @@ class CommandLine {
     settings_.add(command, "compile_bytecode", unused_.app.compile_bytecode);
     settings_.add(command, "package_layers", unused_.app.package_layers);
     settings_.add(command, "python_runtimes", unused_.app.python_runtimes);
+    settings_.add(command, "conda_base_url", unused_.app.conda_base_url);
+    settings_.add(command, "conda_installers", unused_.app.conda_installers);
+    settings_.add(command, "conda_pins", unused_.app.conda_pins);
+    settings_.add(command, "condarc", unused_.app.condarc);
+    settings_.add(command, "conda_install", unused_.app.conda_install);
     settings_.add(command, "nltk_index", unused_.app.nltk_index);
     settings_.add(command, "uv", unused_.app.uv);
     settings_.add(command, "quota", unused_.app.quota);

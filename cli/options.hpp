@@ -45,6 +45,11 @@ struct AppOptions {
   std::vector<std::string> environment;  // "NAME=value"
   std::vector<std::string> secrets;      // "id=ID,src=FILE", "id=ID,env=NAME"; `build` only
   std::string nltk_index;
+  std::string conda_base_url;
+  std::vector<std::string> conda_installers;  // "NAME=SHA256"
+  std::vector<std::string> conda_pins;
+  fs::path condarc;
+  std::string conda_install = "native";
   std::vector<std::string> python_runtimes;  // "VERSION=URL-or-FILE#sha256=HEX"
   fs::path uv;
   std::string compression = "zstd";

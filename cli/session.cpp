@@ -74,6 +74,20 @@ std::string repository_from(const fs::path& directory) {
   return out.empty() ? "app" : out;
 }
 
+builder::CondaSettings conda_settings(const AppOptions& app) {
+  builder::CondaSettings out;
+  out.base_url = app.conda_base_url;
+  // What Dash Enterprise's buildpack reads.
+  const auto variables = environment_variables();
+  if (const auto found = variables.find("BUILDPACK_CONTINUUM_URL");
+      out.base_url.empty() && found != variables.end())
+    out.base_url = found->second;
+  for (const auto& text : app.conda_installers) out.installers.insert(builder::parse_installer_digest(text));
+  out.pins = app.conda_pins;
+  if (!app.condarc.empty()) out.condarc = fs::absolute(app.condarc);
+  return out;
+}
+
 std::pair<std::string, std::string> parse_variable(const std::string& text) {
   const auto equals = text.find('=');
   const auto blank = text.find_first_of(" \t\n");
@@ -136,6 +150,8 @@ builder::BuildRequest make_request(const AppOptions& app) {
   if (app.upgrade) out.upgrade.all = builder::Upgrade::All::yes;
   for (const auto& name : app.upgrade_packages) out.upgrade.packages.push_back(upgraded_package(name));
   out.uv_program = app.uv;
+  out.conda = conda_settings(app);
+  if (app.conda_install == "conda") out.conda_install = builder::CondaInstall::conda;
   out.nltk_index = app.nltk_index;
   out.index_strategy = app.index_strategy;
   if (!app.compile_bytecode) out.pyc_files = builder::PycFiles::omit;

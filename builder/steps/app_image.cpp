@@ -1,5 +1,6 @@
 #include "builder/steps/app_image.hpp"
 
+#include "base/process.hpp"
 #include "base/text.hpp"
 #include "builder/image_config.hpp"
 #include "builder/steps/steps.hpp"
@@ -10,6 +11,9 @@ oci::ImageConfig image_config(const Workbench& bench, const BuildRequest& reques
   const auto base =
       oci::ImageConfig::parse(below.facts.at(kBaseStep).at("config"), "configuration of the base image");
   Variables variables;
+  if (below.keys.contains(kCondaPackagesStep))
+    variables.emplace_back(
+        "PATH", concat(kCondaPrefix, "/bin:", base.environment_value("PATH").value_or(kDefaultSearchPath)));
   for (const auto& [step, facts] : below.facts)
     for (const auto& [name, value] : facts)
       if (name.starts_with(kVariableFact))

@@ -6,17 +6,16 @@
 
 namespace dash::builder {
 
+namespace {
+constexpr const char* kRequirementsFile = "requirements.txt";
+}
+
 AppInputs read_app_inputs(const Workbench& bench, const BuildRequest& request) {
   AppDirectory directory(request.app_directory);
   auto detection = detect_buildpack(directory);
-  if (detection.buildpack == Buildpack::conda) {
-    if (request.target == BuildRequest::Target::workspace)
-      throw Error(ErrorCode::unsupported, kNoCondaWorkspace);
-    throw Error(ErrorCode::unsupported,
-                "conda apps are not supported yet (detected by " + detection.file + ")")
-        .with_hint(
-            "list the packages in requirements.txt and remove the conda files to build it as a Python app");
-  }
+  const bool is_conda = detection.buildpack == Buildpack::conda;
+  if (is_conda && request.target == BuildRequest::Target::workspace)
+    throw Error(ErrorCode::unsupported, kNoCondaWorkspace);
   for (const auto& note : detection.notes) bench.note("", note);
   if (request.target == BuildRequest::Target::deploy) {
     const auto procfile = read_procfile(directory);
@@ -27,7 +26,8 @@ AppInputs read_app_inputs(const Workbench& bench, const BuildRequest& request) {
                  "the first of its types is '",
                  procfile.entries().front().type, "'"));
   }
-  auto runtime = read_runtime_txt(directory);
+  auto runtime = is_conda ? std::nullopt : read_runtime_txt(directory);
+  auto conda = is_conda ? std::optional(read_conda_files(directory)) : std::nullopt;
   auto apt = read_apt_files(directory);
   for (const auto& warning : apt.warnings) bench.warn("", warning);
   auto json = read_app_json(directory);
@@ -35,8 +35,13 @@ AppInputs read_app_inputs(const Workbench& bench, const BuildRequest& request) {
   for (const auto& warning : ignore.warnings()) bench.warn("", warning);
   auto hooks = read_build_hooks(directory, ignore);
   for (const auto& note : hooks.notes) bench.note("", note);
-  return {std::move(directory), std::move(detection), runtime,         std::move(apt),
-          std::move(json),      std::move(ignore),    std::move(hooks)};
+  return {std::move(directory), std::move(detection), runtime,           std::move(conda),
+          std::move(apt),       std::move(json),      std::move(ignore), std::move(hooks)};
+}
+
+std::string AppInputs::python_requirements() const {
+  if (!conda) return detection.file;
+  return directory.has_file(kRequirementsFile) ? kRequirementsFile : "";
 }
 
 }  // namespace dash::builder

@@ -1,5 +1,6 @@
 // The hooks of the app: bin/pre_compile, bin/post_compile, Django's collectstatic and nltk.txt.
 #include "base/text.hpp"
+#include "builder/conda/explicit_lock.hpp"
 #include "builder/image_config.hpp"
 #include "builder/python/pylock.hpp"
 #include "builder/steps/app_image.hpp"
@@ -27,6 +28,12 @@ sys.exit(not all([downloader.download(name, raise_on_error=False) for name in pa
 
 // Whether a package is installed; nothing as long as the packages are not known.
 std::optional<bool> has_package(const ImageState& below, std::string_view name) {
+  if (const auto conda = below.facts.find(kCondaPackagesStep); conda != below.facts.end()) {
+    const auto lock = conda->second.find(kLockFact);
+    if (lock == conda->second.end()) return std::nullopt;
+    const auto packages = parse_explicit_lock(lock->second, "lock").packages;
+    if (std::ranges::find(packages, name, &CondaPackageUrl::name) != packages.end()) return true;
+  }
   const auto facts = below.facts.find(kPythonPackagesStep);
   if (facts == below.facts.end()) return std::nullopt;
   const auto lock = facts->second.find("lock");

@@ -68,9 +68,9 @@ class PythonPackagesStep : public Step {
     if (!settings_.hashes_place.empty()) out.add("hashes", settings_.hashes_place);
     add_variables(out);
     out.add(kInterpreterLeaf, interpreter ? interpreter->identity() : assumed_interpreter());
-    for (const auto* step : {kPythonRuntimeStep, kPreCompileStep})
+    for (const auto* step : {kPythonRuntimeStep, kCondaPackagesStep, kPreCompileStep})
       if (below.keys.contains(step)) out.add(step, below.identity_of(step));
-    out.add("prefix", kPythonPrefix);
+    out.add("prefix", is_conda() ? kCondaPrefix : kPythonPrefix);
     // What is so unless it is asked for otherwise is no input: old records stay good.
     if (request_.index_strategy != IndexStrategy::first_index) out.add("index strategy", "unsafe-best-match");
     if (request_.pyc_files == PycFiles::omit) out.add("bytecode", "omitted");
@@ -121,6 +121,10 @@ class PythonPackagesStep : public Step {
     request.previous_lock = find_lock(bench_.store, request_.name).value_or("");
     Snapshots snapshots(bench_.store.snapshots(), bench_.store.layers());
     if (has_runtime(below)) request.runtime = runtime_tree(below, snapshots);
+    if (is_conda()) {
+      request.prefix = kCondaPrefix;
+      request.environment = PythonRequest::Environment::conda;
+    }
     request.toolchain = [this, &snapshots, layers = system_layers(below)](
                             const std::vector<oci::Layer>&, const std::vector<std::string>& packages) {
       return install_toolchain(bench_, snapshots, layers, packages, kPythonPackagesStep);
@@ -135,8 +139,9 @@ class PythonPackagesStep : public Step {
 
  private:
   RequirementsFiles read_requirements() const {
-    if (app_.detection.file != "requirements.txt") return collect_project(app_.detection.file);
-    return collect_requirements(app_.directory, app_.detection.file, bench_.host.variables);
+    const auto file = app_.python_requirements();
+    if (file != "requirements.txt") return collect_project(file);
+    return collect_requirements(app_.directory, file, bench_.host.variables);
   }
 
   void warn_about_upgrades(const Lock& lock) const {
@@ -184,7 +189,9 @@ class PythonPackagesStep : public Step {
   }
 
   static bool has_runtime(const ImageState& below) { return below.keys.contains(kPythonRuntimeStep); }
-  static std::string interpreter_program(const ImageState& below) {
+  bool is_conda() const { return app_.conda.has_value(); }
+  std::string interpreter_program(const ImageState& below) const {
+    if (is_conda()) return concat(kCondaPrefix, "/bin/python");
     return has_runtime(below) ? kRuntimeProgram : kImageProgram;
   }
 

@@ -21,6 +21,11 @@ std::unique_ptr<Step> make_python_runtime_step(const Workbench& bench, const Bui
                                                const AppInputs& app);
 std::unique_ptr<Step> make_python_packages_step(const Workbench& bench, const BuildRequest& request,
                                                 const AppInputs& app);
+// Only for conda apps.
+std::unique_ptr<Step> make_conda_runtime_step(const Workbench& bench, const BuildRequest& request,
+                                              const AppInputs& app);
+std::unique_ptr<Step> make_conda_packages_step(const Workbench& bench, const BuildRequest& request,
+                                               const AppInputs& app);
 std::unique_ptr<Step> make_app_step(const Workbench& bench, const AppInputs& app);
 // Only for apps that have what they are about (AppInputs::hooks).
 std::unique_ptr<Step> make_pre_compile_step(const Workbench& bench, const BuildRequest& request);

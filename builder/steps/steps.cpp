@@ -30,18 +30,21 @@ StepList make_steps(const Workbench& bench, const BuildRequest& request) {
   const auto& app = *out.app;
   out.steps.push_back(make_base_step(bench, request.base));
   out.steps.push_back(make_launcher_step(bench));
+  if (app.conda) out.steps.push_back(make_conda_runtime_step(bench, request, app));
   out.steps.push_back(make_system_packages_step(bench, request, app));
+  if (app.conda) out.steps.push_back(make_conda_packages_step(bench, request, app));
   if (app.runtime && !request.runtimes.empty())
     out.steps.push_back(make_python_runtime_step(bench, request, app));
   // bin/pre_compile needs the source, and the packages may need what it makes; otherwise the source, which
   // changes most often, comes last.
   const auto& hooks = app.hooks;
+  const bool has_python = !app.python_requirements().empty();
   if (hooks.pre_compile == BuildHooks::Hook::present) {
     out.steps.push_back(make_app_step(bench, app));
     out.steps.push_back(make_pre_compile_step(bench, request));
-    out.steps.push_back(make_python_packages_step(bench, request, app));
+    if (has_python) out.steps.push_back(make_python_packages_step(bench, request, app));
   } else {
-    out.steps.push_back(make_python_packages_step(bench, request, app));
+    if (has_python) out.steps.push_back(make_python_packages_step(bench, request, app));
     out.steps.push_back(make_app_step(bench, app));
   }
   if (!hooks.nltk_packages.empty()) out.steps.push_back(make_nltk_step(bench, request, hooks));

@@ -13,8 +13,10 @@ namespace dash::builder {
 
 inline constexpr const char* kBaseStep = "base";
 inline constexpr const char* kLauncherStep = "launcher";
+inline constexpr const char* kCondaRuntimeStep = "conda-runtime";
 inline constexpr const char* kSystemPackagesStep = "system-packages";
 inline constexpr const char* kPythonRuntimeStep = "python-runtime";
+inline constexpr const char* kCondaPackagesStep = "conda-packages";
 inline constexpr const char* kPreCompileStep = "pre-compile";
 inline constexpr const char* kPythonPackagesStep = "python-packages";
 inline constexpr const char* kAppStep = "app";

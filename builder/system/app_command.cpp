@@ -52,6 +52,7 @@ AppCommandResult run_app_command(const Workbench& bench, const std::vector<oci::
   run.network = bench.network;
   run.changes = Changes::keep;
   run.secrets = command.secrets;
+  run.mounts = command.mounts;
   run.on_output = [&](std::string_view line) { bench.log(command.step, std::string(line)); };
   auto result = bench.sandbox.run(run, bench.stop);
   AppCommandResult out{result.exit_code, std::move(result.tail), std::nullopt};

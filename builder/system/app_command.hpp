@@ -19,6 +19,7 @@ struct AppCommand {
   // Whether the profile scripts that /start sources are sourced before.
   enum class Profile { source, skip } profile = Profile::source;
   SandboxCommand::Secrets secrets = SandboxCommand::Secrets::visible;
+  std::vector<SandboxMount> mounts = {};
 };
 
 struct AppCommandResult {
