@@ -57,6 +57,7 @@ class Case(unittest.TestCase):
     """A test with a scratch directory, and the program."""
 
     maxDiff = None
+    bytes_served = 0
 
     def setUp(self):
         SCRATCH.mkdir(parents=True, exist_ok=True)
