@@ -154,6 +154,7 @@ class CommandLine {
                     "Send the image to this registry when it is built; may be repeated")
         ->type_name("REGISTRY/REPOSITORY[:TAG]")
         ->allow_extra_args(false);
+    add_credentials(build, build_.app.registry);
     settings_.add(build, "cache_from", build_.cache_from);
     settings_.add(build, "cache_to", build_.cache_to);
     build
