@@ -161,6 +161,7 @@ class CommandLine {
         ->type_name("oci:DIR[:TAG]|oci-archive:FILE[:TAG]|docker-archive:FILE[:NAME]")
         ->allow_extra_args(false);
     add_push(build, build_.app, "Send the image to this registry when it is built; may be repeated");
+    add_credentials(build, build_.app.registry);
     settings_.add(build, "cache_from", build_.app.cache_from);
     settings_.add(build, "cache_to", build_.cache_to);
     build
