@@ -211,8 +211,8 @@ class Commands:
         for source in f"oci:{directory}:1", "foreign", f"docker://{name}":
             archive = self.scratch / f"{source.split(':')[0]}.tar"
             self.dash("copy", source, f"oci-archive:{archive}:1")
-            run("skopeo", "--insecure-policy", "copy", "-q", f"oci-archive:{archive}:1", f"dir:{archive}.dir")
-            self.assertEqual(sha256((self.scratch / f"{archive}.dir/manifest.json").read_bytes()), digest)
+            run("skopeo", "--insecure-policy", "copy", "-q", "--preserve-digests", f"oci-archive:{archive}:1", f"oci:{archive}.by-skopeo:1")
+            self.assertEqual(layout_contents(f"{archive}.by-skopeo"), expected)
             again = self.scratch / f"{archive}-again"
             self.dash("copy", f"oci-archive:{archive}:1", f"oci:{again}:1")
             self.assertEqual(layout_contents(again), expected)

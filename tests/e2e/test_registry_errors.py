@@ -219,7 +219,7 @@ class RegistryErrorTest(Case):
                   f"  while pulling {page.address}/app:latest\n"
                   "hint: this may be no registry, or a proxy or a page for logging in answers in its place\n", "pull", f"{page.address}/app")
 
-        self.fail(10, f"error: GET http://{page.address}/v2/app/tags/list?n=1000: the answer is no list of tags\n"
+        self.fail(10, f"error: GET http://{page.address}/v2/app/tags/list: the answer is no list of tags\n"
                   "hint: this may be no registry, or a proxy or a page for logging in answers in its place\n", "tags", f"{page.address}/app")
 
     def test_read_only(self):
@@ -237,7 +237,7 @@ class RegistryErrorTest(Case):
         image.tag(add_image(image, 50), "1")
         result = self.dash("push", f"oci:{image.directory}", f"{name}:2", check=False, store=self.store)
         self.assertEqual(result.returncode, 10, result.stderr)
-        self.assertIn(f"/v2/app/blobs/uploads/: 405 UNSUPPORTED: The operation is unsupported.\n  while pushing to {name}:2\n", result.stderr)
+        self.assertRegex(result.stderr, r"error: POST [^ ]*/v2/app/blobs/uploads/: 405[^\n]*\n  while pushing to ")
         self.assertTrue(result.stderr.endswith(f"hint: {server.address} takes no writes: it is read-only, or a cache of another registry; ask "
                                                "its operator, or use another\n"), result.stderr)
         self.fail(10, f"error: {name}:1 was not removed: {server.address} takes no writes (405)\n"
