@@ -71,8 +71,8 @@ Error system_error(std::string_view what, int errno_value) {
     case EDQUOT:
       code = ErrorCode::no_space;
       hint =
-          "free space (or inodes) on that file system, run 'dash-build gc', or set DASH_BUILD_HOME to "
-          "another disk";
+          "free space (or inodes) on that file system; for the store, 'dash-build gc' frees some, and "
+          "DASH_BUILD_HOME sets another disk";
       break;
     case EACCES:
     case EPERM:

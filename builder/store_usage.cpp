@@ -140,7 +140,7 @@ class Measurement {
   void add_blob(const fs::path& file) {
     const auto name = file.filename().string();
     if (!sha256_from_hex(name)) {
-      add_tree(Kind::transfer, file);
+      add_tree(Kind::partial, file);
       return;
     }
     // What no image has may be a document too; they are small.
@@ -198,6 +198,7 @@ bool StoreItem::can_go() const {
     case Kind::documents:
     case Kind::tool:
     case Kind::record:
+    case Kind::partial:  // 'gc' removes those that nobody holds; it may be continued until then
     case Kind::transfer:
     case Kind::work:
     case Kind::other:
@@ -224,6 +225,8 @@ std::string_view to_string(StoreItem::Kind kind) {
       return "tools";
     case Kind::record:
       return "records";
+    case Kind::partial:
+      return "partial downloads";
     case Kind::transfer:
       return "transfers";
     case Kind::work:

@@ -23,7 +23,8 @@ struct StoreItem {
     cache,      // of a helper program
     tool,
     record,
-    transfer,  // a download or upload that was not finished, and what registries are known to have
+    partial,   // a blob that is being written, or was when somebody was stopped
+    transfer,  // uploads that were not finished, and what registries are known to have
     work,      // of a running build
     other
   };

@@ -6,6 +6,7 @@
 #include "cli/host_environment.hpp"
 #include "cli/inputs.hpp"
 #include "cli/locks.hpp"
+#include "cli/registry_access.hpp"
 #include "cli/renderers.hpp"
 #include "cli/report.hpp"
 #include "cli/session.hpp"
@@ -16,6 +17,7 @@
 #include <cstdio>
 #include <iostream>
 #include <optional>
+#include <set>
 
 #include <nlohmann/json.hpp>
 
@@ -98,6 +100,17 @@ std::vector<oci::Reference> parse_tags(const std::string& option, const std::vec
   return out;
 }
 
+// Whose --creds are.
+std::string credentials_registry(const BuildOptions& options) {
+  if (options.app.registry.credentials.empty()) return {};
+  std::set<std::string> out;
+  for (const auto* texts : {&options.push, &options.cache_from, &options.cache_to})
+    for (const auto& name : parse_remote_names("--creds for", *texts)) out.insert(name.registry);
+  if (options.app.base.starts_with(kRegistryTransport))
+    out.insert(oci::Reference::parse(without_transport(options.app.base)).registry);
+  return only_registry(options.app.registry, out);
+}
+
 // What is named, and the images that are replaced. Offline, what a setting names is no fault.
 std::vector<builder::CacheSource> cache_sources(const AppOptions& options,
                                                 const std::vector<oci::Reference>& push_targets) {
@@ -139,7 +152,9 @@ builder::BuildReport build(const BuildOptions& options, const builder::BuildRequ
 
 }  // namespace
 
-int run_command(const BuildOptions& options, std::stop_token stop) {
+int run_command(const BuildOptions& given, std::stop_token stop) {
+  auto options = given;
+  options.app.registry.credentials_registry = credentials_registry(options);
   auto request = make_request(options.app);
   use_lock(request, options.app.locked, options.common, options.app.registry);
   const auto outputs = parse_outputs(options.outputs, request.name);

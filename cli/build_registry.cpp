@@ -3,6 +3,7 @@
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "cli/push_summary.hpp"
+#include "cli/registry_access.hpp"
 #include "oci/image_copy.hpp"
 #include "oci/overlay_store.hpp"
 #include "registry/blob_fetch.hpp"
@@ -10,6 +11,7 @@
 #include "registry/pusher.hpp"
 #include "registry/registry_client.hpp"
 #include "registry/registry_error.hpp"
+#include "registry/repository_store.hpp"
 #include "registry/transfer_group.hpp"
 
 #include <algorithm>
@@ -42,44 +44,16 @@ class BuiltImage : public registry::ImageSource {
   ClientOf client_of_;
 };
 
-// A repository to read from.
-class RepositoryStore : public oci::BlobStore {
- public:
-  explicit RepositoryStore(registry::RegistryClient& client) : source_(client) {}
-
-  bool contains(const oci::Digest&) const override { return false; }
-  std::unique_ptr<Source> open(const oci::Descriptor& blob) const override {
-    if (!oci::media_type::is_index(blob.media_type) && !oci::media_type::is_manifest(blob.media_type))
-      return source_.blob(blob);
-    return std::make_unique<OwnedText>(source_.document(blob));
-  }
-  std::unique_ptr<oci::BlobWriter> begin_write() override {
-    throw Error(ErrorCode::internal, "a repository is only read here");
-  }
-
- private:
-  class OwnedText : public Source {
-   public:
-    explicit OwnedText(std::string text) : text_(std::move(text)), source_(text_) {}
-    std::size_t read(MutableBytes buffer) override { return source_.read(buffer); }
-
-   private:
-    std::string text_;
-    MemorySource source_;
-  };
-  mutable registry::RepositorySource source_;
-};
-
 }  // namespace
 
 std::vector<oci::Reference> parse_remote_names(const std::string& option,
                                                const std::vector<std::string>& texts) {
   std::vector<oci::Reference> out;
   for (const auto& text : texts) {
-    out.push_back(oci::Reference::parse(text).with_default_tag());
+    out.push_back(oci::Reference::parse(without_transport(text)).with_default_tag());
     if (out.back().registry.empty())
       throw Error(ErrorCode::usage, concat(option, ' ', dash::quoted(text), " names no registry"))
-          .with_hint(concat("write it in full: REGISTRY/", text));
+          .with_hint(concat("write it in full: REGISTRY/", without_transport(text)));
   }
   return out;
 }
@@ -109,7 +83,7 @@ std::optional<builder::ImageRegistry::Document> BuildRegistry::manifest(const oc
     if (!oci::media_type::is_index(found.descriptor.media_type))
       return Document{std::move(found.descriptor), std::move(found.bytes)};
     // The registry does not know that the index was just read; it is asked for one entry of it only.
-    oci::OverlayStore store(std::make_unique<RepositoryStore>(from));
+    oci::OverlayStore store(std::make_unique<registry::RepositoryStore>(from));
     const auto index = store.add(std::move(found.bytes), found.descriptor.media_type);
     auto chosen = oci::resolve_manifest(store, index, platform);
     auto bytes = store.read(chosen, oci::kMaxDocumentSize);
@@ -121,7 +95,7 @@ std::optional<builder::ImageRegistry::Document> BuildRegistry::manifest(const oc
 }
 
 std::string BuildRegistry::read(const oci::Descriptor& blob, const oci::Reference& from) {
-  return RepositoryStore(client(from)).read(blob, kMaxDocument);
+  return registry::RepositoryStore(client(from)).read(blob, kMaxDocument);
 }
 
 void BuildRegistry::fetch(const std::vector<oci::Descriptor>& blobs, const oci::Reference& from,

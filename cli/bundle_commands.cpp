@@ -19,6 +19,7 @@
 #include <array>
 #include <iostream>
 #include <memory>
+#include <set>
 
 #include <nlohmann/json.hpp>
 #include <unistd.h>
@@ -30,6 +31,7 @@ namespace {
 using OrderedJson = nlohmann::ordered_json;
 
 constexpr const char* kStream = "-";
+constexpr std::uint64_t kSmallestPart = std::uint64_t{1} << 20;
 
 // An image on this machine as a source of blobs.
 class LocalSource : public registry::StoreSource {
@@ -52,24 +54,50 @@ std::string bundled_name(oci::Reference source, const oci::Descriptor& image) {
   return source.to_string();
 }
 
+// An image in a registry that --from names.
+std::optional<registry::MirrorImage> as_remote(const std::string& text, const MirrorExportOptions& options) {
+  const bool says_so = text.starts_with(kRegistryTransport);
+  if (!says_so && oci::ImageLocation::parse(text).kind != oci::ImageLocation::Kind::name) return std::nullopt;
+  auto name = oci::Reference::parse(without_transport(text)).with_default_tag();
+  if (name.registry.empty() && !says_so) return std::nullopt;
+  registry::MirrorImage out;
+  out.source = std::move(name);
+  for (const auto& platform : options.platforms) out.platforms.push_back(parse_platform(platform));
+  if (options.referrers) out.referrers = registry::MirrorImage::Referrers::take;
+  out.place = "--from " + text;
+  return out;
+}
+
+// What is to be had from registries: the images that --from names, and those of its lists.
+registry::MirrorList wanted_from_registries(const MirrorExportOptions& options) {
+  registry::MirrorList out;
+  bool named = false;
+  for (const auto& text : options.from) {
+    if (is_list(text)) {
+      const auto list = registry::MirrorList::read(text);
+      out.images.insert(out.images.end(), list.images.begin(), list.images.end());
+    } else if (const auto remote = as_remote(text, options)) {
+      out.images.push_back(*remote);
+      named = true;
+    }
+  }
+  for (const auto* option :
+       {!options.platforms.empty() ? "--platform" : "", options.referrers ? "--referrers" : ""})
+    if (*option != '\0' && !named)
+      throw Error(ErrorCode::usage, concat(option, " is for images in registries, and --from names none"))
+          .with_hint("in a list, each image has its own 'platforms' and 'referrers'");
+  return out;
+}
+
 class Collector {
  public:
   Collector(registry::RegistrySession& session, const MirrorExportOptions& options,
             const builder::HostSettings& host, EventSink& events, std::stop_token stop)
       : session_(session), options_(options), host_(host), events_(events), stop_(std::move(stop)) {}
 
-  std::vector<registry::BundleItem> collect() {
-    registry::MirrorList wanted;
-    for (const auto& text : options_.from) {
-      if (is_list(text)) {
-        const auto list = registry::MirrorList::read(text);
-        wanted.images.insert(wanted.images.end(), list.images.begin(), list.images.end());
-      } else if (const auto remote = as_remote(text)) {
-        wanted.images.push_back(*remote);
-      } else {
-        add_local(text);
-      }
-    }
+  std::vector<registry::BundleItem> collect(const registry::MirrorList& wanted) {
+    for (const auto& text : options_.from)
+      if (!is_list(text) && !as_remote(text, options_)) add_local(text);
     const auto selection = registry::select_images(session_, wanted, stop_);
     // A bundle that lacks what was asked for would be noticed too late.
     if (!selection.failures.empty()) std::rethrow_exception(selection.failures.front().failure);
@@ -80,18 +108,6 @@ class Collector {
   }
 
  private:
-  std::optional<registry::MirrorImage> as_remote(const std::string& text) const {
-    if (oci::ImageLocation::parse(text).kind != oci::ImageLocation::Kind::name) return std::nullopt;
-    auto name = oci::Reference::parse(text).with_default_tag();
-    if (name.registry.empty()) return std::nullopt;
-    registry::MirrorImage out;
-    out.source = std::move(name);
-    for (const auto& platform : options_.platforms) out.platforms.push_back(parse_platform(platform));
-    if (options_.referrers) out.referrers = registry::MirrorImage::Referrers::take;
-    out.place = "--from " + text;
-    return out;
-  }
-
   void add_local(const std::string& text) {
     auto local = open_named(text);
     const auto location = oci::ImageLocation::parse(text);
@@ -140,8 +156,10 @@ registry::Inventory read_since(const fs::path& file) {
   return registry::BundleReader(file).index().inventory();
 }
 
+// Or what can only be meant as one: no registry is called so.
 bool is_bundle(const std::string& place) {
-  return fs::exists(place) || fs::exists(place + ".001");
+  return fs::exists(place) || fs::exists(place + ".001") || place.ends_with(".tar") ||
+         place.starts_with('/') || place.starts_with("./") || place.starts_with("../");
 }
 
 void print(std::ostream& out, const registry::ExportReport& report) {
@@ -195,6 +213,10 @@ void print(std::ostream& out, const Report& report, bool json) {
 
 int run_command(const MirrorExportOptions& options, std::stop_token stop) {
   const auto part_size = options.split.empty() ? 0 : parse_size(options.split, "--split");
+  if (part_size != 0 && part_size < kSmallestPart)
+    throw Error(ErrorCode::usage,
+                concat("--split ", options.split, " is less than ", human_size(kSmallestPart)))
+        .with_hint("say what the medium holds: 650M, 4000M");
   const bool to_stream = options.bundle == kStream;
   if (to_stream && part_size != 0)
     throw Error(ErrorCode::usage, "--split needs a file; standard output is one stream")
@@ -205,10 +227,14 @@ int run_command(const MirrorExportOptions& options, std::stop_token stop) {
         .with_hint("give the new bundle another name");
   std::optional<registry::Inventory> since;
   if (!options.since.empty()) since = read_since(options.since);
-  registry::RegistrySession session(registry_settings(options.registry, host, options.common.home, {}));
+  const auto wanted = wanted_from_registries(options);
+  std::set<std::string> registries;
+  for (const auto& image : wanted.images) registries.insert(image.source.registry);
+  registry::RegistrySession session(registry_settings(options.registry, host, options.common.home,
+                                                      only_registry(options.registry, registries)));
   auto events = make_renderer(options.progress, host.variables);
-  registry::BundleExport bundle(session, Collector(session, options, host, *events, stop).collect(), since,
-                                *events, stop);
+  registry::BundleExport bundle(session, Collector(session, options, host, *events, stop).collect(wanted),
+                                since, *events, stop);
   registry::ExportReport report;
   if (to_stream) {
     FdSink out(STDOUT_FILENO, "standard output");
@@ -247,7 +273,12 @@ int run_command(const MirrorInventoryOptions& options, std::stop_token stop) {
   const auto host = read_host_settings(options.common);
   const auto registry = registry::RegistryPlace::parse(options.place).registry;
   registry::RegistrySession session(registry_settings(options.registry, host, options.common.home, registry));
-  std::cout << registry::read_registry_inventory(session, options.place, stop).to_json();
+  const auto inventory = registry::read_registry_inventory(session, options.place, stop);
+  if (inventory.images.empty())
+    make_renderer(Progress::plain, host.variables)
+        ->emit(Warning{"inventory", concat("there is no image below ", options.place,
+                                           ": 'export --since' this inventory leaves nothing out")});
+  std::cout << inventory.to_json();
   return 0;
 }
 

@@ -47,6 +47,7 @@ void add_export(CLI::App& group, SettingOptions& settings, const Chosen& chosen)
                     "With signatures, SBOMs and attestations of --from IMAGE in registries");
   command->add_flag("--json", options->json, "Print the report as JSON");
   add_registry(*command, options->registry);
+  add_credentials(*command, options->registry);
   settings.add(*command, "progress", options->progress);
   add_common(settings, *command, options->common);
 }

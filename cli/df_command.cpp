@@ -37,13 +37,13 @@ std::vector<Row> rows_of(const builder::StoreUsage& usage) {
   std::vector<Row> rows;
   for (const auto* name :
        {"image documents", "layers of images", "other layers", "unpacked layers", "toolchains", "packages",
-        "caches", "tools", "records", "transfers", "running builds", "other"})
+        "caches", "tools", "records", "partial downloads", "transfers", "running builds", "other"})
     rows.push_back({name, 0, 0, 0, {}});
   for (const auto& item : usage.items) {
     auto& row = *std::ranges::find(rows, name_of(item), &Row::name);
     ++row.count;
     row.bytes += item.bytes;
-    if (item.can_go()) {
+    if (item.can_go() || item.kind == Kind::partial) {
       row.reclaimable += item.bytes;
       row.oldest = std::min(row.oldest.value_or(item.last_used), item.last_used);
     }

@@ -1,4 +1,4 @@
-// `inspect`, `images`, `rm`, `gc`, `validate`: looking at the store and keeping it small.
+// `rm`, `gc`, `validate`: keeping the store small and sound.
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "builder/collect_garbage.hpp"
@@ -14,106 +14,19 @@
 #include <ctime>
 #include <iostream>
 
-#include <nlohmann/json.hpp>
-
 namespace dash::cli {
 
 namespace {
 
-using Json = nlohmann::ordered_json;
-
-void print_json(const Json& json) {
-  std::cout << json.dump(2, ' ', false, Json::error_handler_t::replace) << '\n';
-}
-
 // Seconds that the places of blobs in registries are remembered: a month.
 constexpr std::time_t kPlacesKept = std::time_t{30} * 24 * 3600;
-
-std::string step_of(const oci::Descriptor& layer) {
-  const auto found = layer.annotations.find("io.dash-build.step");
-  return found == layer.annotations.end() ? "" : found->second;
-}
-
-std::uint64_t layer_bytes(const oci::Manifest& manifest) {
-  std::uint64_t sum = 0;
-  for (const auto& layer : manifest.layers) sum += layer.size;
-  return sum;
-}
 
 // "1 fault", "2 faults".
 std::string count(std::uint64_t number, std::string_view one, std::string_view many) {
   return concat(number, ' ', number == 1 ? one : many);
 }
 
-std::string name_of(const oci::Descriptor& entry) {
-  const auto found = entry.annotations.find(oci::annotation::kRefName);
-  return found == entry.annotations.end() ? "" : found->second;
-}
-
 }  // namespace
-
-int run_command(const InspectOptions& options, std::stop_token) {
-  const auto found = find_image(options.image, options.common.home, read_host_settings(options.common));
-  const auto& image = found.image;
-  const auto layers = image.layers();
-  if (options.json) {
-    Json out;
-    out["digest"] = image.descriptor.digest.to_string();
-    out["mediaType"] = image.descriptor.media_type;
-    out["config"] = {{"digest", image.manifest.config.digest.to_string()},
-                     {"size", image.manifest.config.size}};
-    out["platform"] = concat(image.config.platform.os, '/', image.config.platform.architecture);
-    out["created"] = image.config.created;
-    out["user"] = image.config.user;
-    out["workingDirectory"] = image.config.working_directory;
-    out["entrypoint"] = image.config.entrypoint;
-    out["cmd"] = image.config.cmd;
-    out["exposedPorts"] = image.config.exposed_ports;
-    out["environment"] = image.config.environment;
-    out["labels"] = image.config.labels;
-    out["layers"] = Json::array();
-    for (const auto& layer : layers)
-      out["layers"].push_back({{"step", step_of(layer.blob)},
-                               {"digest", layer.blob.digest.to_string()},
-                               {"diffId", layer.diff_id.to_string()},
-                               {"size", layer.blob.size},
-                               {"mediaType", layer.blob.media_type}});
-    print_json(out);
-    return 0;
-  }
-  std::cout << "digest      " << image.descriptor.digest.to_string() << '\n'
-            << "config      " << image.manifest.config.digest.to_string() << '\n'
-            << "platform    " << image.config.platform.os << '/' << image.config.platform.architecture << '\n'
-            << "user        " << image.config.user << '\n'
-            << "entrypoint  " << shell_join(image.config.entrypoint) << '\n'
-            << "cmd         " << shell_join(image.config.cmd) << '\n'
-            << "size        " << human_size(layer_bytes(image.manifest)) << " in "
-            << count(layers.size(), "layer", "layers") << '\n';
-  for (const auto& layer : layers)
-    std::cout << pad(step_of(layer.blob), 16) << ' ' << layer.blob.digest.to_string() << ' '
-              << human_size(layer.blob.size) << '\n';
-  for (const auto& variable : image.config.environment) std::cout << "env         " << variable << '\n';
-  return 0;
-}
-
-int run_command(const ImagesOptions& options, std::stop_token) {
-  const auto store = open_store(options.common);
-  auto out = Json::array();
-  for (const auto& entry : store.layout().index().manifests) {
-    const auto image = store.layout().load(entry);
-    const auto size = layer_bytes(image.manifest);
-    if (options.json)
-      out.push_back({{"name", name_of(entry)},
-                     {"digest", entry.digest.to_string()},
-                     {"layers", image.manifest.layers.size()},
-                     {"size", size}});
-    else
-      std::cout << pad(name_of(entry), 32) << ' ' << entry.digest.to_string() << ' ' << human_size(size)
-                << '\n';
-  }
-  if (options.json) print_json(out);
-  return 0;
-}
 
 int run_command(const RemoveOptions& options, std::stop_token) {
   auto store = open_store(options.common);

@@ -18,8 +18,6 @@ namespace dash::cli {
 
 namespace {
 
-constexpr std::string_view kRegistryTransport = "docker://";
-
 builder::ImageRecords records_in_registry(const std::string& name, const CommonOptions& common,
                                           const RegistryOptions& options) {
   const auto host = read_host_settings(common);

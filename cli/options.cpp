@@ -161,6 +161,7 @@ class CommandLine {
         ->type_name("oci:DIR[:TAG]|oci-archive:FILE[:TAG]|docker-archive:FILE[:NAME]")
         ->allow_extra_args(false);
     add_push(build, build_.app, "Send the image to this registry when it is built; may be repeated");
+    add_credentials(build, build_.app.registry);
     settings_.add(build, "cache_from", build_.app.cache_from);
     settings_.add(build, "cache_to", build_.cache_to);
     build
@@ -179,6 +180,7 @@ class CommandLine {
         "Examples:\n  dash-build plan ./sales -t sales\n  dash-build plan ./sales -t sales --explain", plan_);
     add_app(settings_, plan, plan_.app);
     add_push(plan, plan_.app, "As with 'build --push': look at the image that it would replace");
+    add_credentials(plan, plan_.app.registry);
     settings_.add(plan, "cache_from", plan_.app.cache_from);
     plan.add_flag("--json", plan_.json, "Every step with all its inputs, as JSON");
     add_common(settings_, plan, plan_.common);

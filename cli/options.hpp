@@ -25,6 +25,7 @@ struct CommonOptions {
 // How registries are reached; shared by all subcommands that do.
 struct RegistryOptions {
   std::string credentials;            // "USER:PASSWORD" for the registry, of `copy` for the source
+  std::string credentials_registry;   // whose, where a command can name several
   std::string target_credentials;     // `copy` only: for the destination
   fs::path auth_file;                 // empty: the usual places
   fs::path certs_directory;           // besides the usual places
@@ -216,6 +217,7 @@ struct TagsOptions {
   CommonOptions common;
   RegistryOptions registry;
   std::string repository;
+  bool json = false;
 };
 
 struct ManifestOptions {

@@ -85,9 +85,14 @@ registry::RegistrySettings registry_settings(const RegistryOptions& options,
   out.credentials.files = credential_files(options, host);
   out.credentials.helper_environment = host.environment;
   if (!options.credentials.empty())
-    out.credentials.given[registry] = parse_credentials(options.credentials, "--creds");
+    out.credentials.given[registry.empty() ? options.credentials_registry : registry] =
+        parse_credentials(options.credentials, "--creds");
   if (!options.target_credentials.empty())
     out.credentials.given[target] = parse_credentials(options.target_credentials, "--dest-creds");
+  if (!options.certs_directory.empty() && !fs::is_directory(options.certs_directory))
+    throw Error(ErrorCode::usage,
+                concat("--certs-dir names ", options.certs_directory.string(), ", which is no directory"))
+        .with_hint("it has a directory for each registry in it: DIR/registry.example:5000/ca.crt");
   if (!options.certs_directory.empty()) out.hosts.certs_directories.push_back(options.certs_directory);
   for (const auto* directory : {"/etc/containerd/certs.d", "/etc/containers/certs.d", "/etc/docker/certs.d"})
     out.hosts.certs_directories.emplace_back(directory);
@@ -95,6 +100,21 @@ registry::RegistrySettings registry_settings(const RegistryOptions& options,
   out.hosts.insecure.insert(options.insecure.begin(), options.insecure.end());
   out.state_directory = transfers_directory(store_home(home, host.variables));
   return out;
+}
+
+std::string only_registry(const RegistryOptions& options, const std::set<std::string>& registries) {
+  if (options.credentials.empty()) return {};
+  if (registries.size() == 1) return *registries.begin();
+  throw Error(ErrorCode::usage, registries.empty()
+                                    ? std::string("--creds is for a registry, and none is named")
+                                    : concat("--creds is for one registry, and several are named: ",
+                                             join(std::vector(registries.begin(), registries.end()), ", ")))
+      .with_hint("'dash-build login' stores a password for each registry");
+}
+
+std::string_view without_transport(std::string_view name) {
+  if (name.starts_with(kRegistryTransport)) name.remove_prefix(kRegistryTransport.size());
+  return name;
 }
 
 fs::path transfers_directory(const fs::path& store) {

@@ -12,6 +12,7 @@
 
 #include <iostream>
 
+#include <nlohmann/json.hpp>
 #include <poll.h>
 #include <termios.h>
 #include <unistd.h>
@@ -23,16 +24,16 @@ namespace {
 // A session and the client of one repository.
 struct Opened {
   builder::HostSettings host;
-  registry::RegistrySession session;
   oci::Reference name;
+  registry::RegistrySession session;
   registry::RegistryClient client;
 
   Opened(const std::string& text, const CommonOptions& common, const RegistryOptions& options,
          const std::stop_token& stop, registry::RegistryClient::Use use = registry::RegistryClient::Use::read)
       : host(read_host_settings(common)),
-        session(registry_settings(options, host, common.home, oci::Reference::parse(text).registry)),
-        name(session.hosts().complete(oci::Reference::parse(text))),
-        client(session, name, stop, use) {}
+        name(oci::Reference::parse(without_transport(text))),
+        session(registry_settings(options, host, common.home, name.registry)),
+        client(session, name = session.hosts().complete(name), stop, use) {}
 };
 
 // A terminal that does not show what is typed, for as long as this lives.
@@ -80,8 +81,16 @@ std::string read_password(const std::stop_token& stop) {
 
 int run_command(const TagsOptions& options, std::stop_token stop) {
   Opened registry(options.repository, options.common, options.registry, stop);
+  if (!registry.name.tag.empty() || registry.name.digest)
+    throw Error(ErrorCode::usage, concat("'tags ", options.repository, "' names one image of a repository"))
+        .with_hint(concat("leave the tag out to list them all; 'dash-build manifest ", options.repository,
+                          "' shows whether one is there"));
   auto tags = registry.client.tags();
   registry::sort_by_version(tags);
+  if (options.json) {
+    std::cout << nlohmann::json(tags).dump(2) << '\n';
+    return 0;
+  }
   for (const auto& tag : tags) std::cout << tag << '\n';
   return 0;
 }

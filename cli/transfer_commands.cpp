@@ -15,6 +15,7 @@
 #include "oci/reference.hpp"
 #include "registry/puller.hpp"
 #include "registry/pusher.hpp"
+#include "registry/repository_store.hpp"
 
 #include <iostream>
 #include <memory>
@@ -23,8 +24,6 @@
 namespace dash::cli {
 
 namespace {
-
-constexpr std::string_view kRegistry = "docker://";
 
 // "all" is nothing: everything.
 std::optional<oci::Platform> wanted_platform(const std::string& text, const builder::HostSettings& host) {
@@ -40,8 +39,16 @@ void copy_local(const LocalImage& from, oci::ImageLayout& to, const std::string&
 }
 
 oci::Reference parse_remote(std::string_view text) {
-  if (text.starts_with(kRegistry)) text.remove_prefix(kRegistry.size());
-  return oci::Reference::parse(text).with_default_tag();
+  return oci::Reference::parse(without_transport(text)).with_default_tag();
+}
+
+// A name that an image gets in the store.
+oci::Reference parse_name(std::string_view option, const std::string& text) {
+  auto out = oci::Reference::parse(text).with_default_tag();
+  if (out.digest)
+    throw Error(ErrorCode::usage, concat(option, ' ', dash::quoted(text), " is a name with a digest"))
+        .with_hint("give a tag: the digest is the image's own");
+  return out;
 }
 
 void print(Progress progress, const oci::Reference& to, const registry::PushReport& report) {
@@ -89,18 +96,25 @@ class Transfers {
   // What `from` names, or the image for a platform ("all" for everything) out of it.
   LocalImage open_chosen(const std::string& from, const std::string& platform) const {
     auto out = open_local(from, common_.home, host_);
-    if (const auto wanted = wanted_platform(platform, host_))
-      out.image = oci::resolve_manifest(*out.store, out.image, *wanted);
+    const auto wanted = wanted_platform(platform, host_);
+    if (!wanted) return out;
+    oci::require_platform(*out.store, out.image, *wanted, from);
+    out.image = oci::resolve_manifest(*out.store, out.image, *wanted);
     return out;
   }
 
-  void pull(oci::Reference from, oci::ImageLayout& to, const std::string& name, const std::string& platform) {
+  // `shown` is what is printed of where the image is now.
+  void pull(oci::Reference from, oci::ImageLayout& to, const std::string& name, const std::string& platform,
+            const std::string& shown) {
     auto& session = open(from.registry, {});
     from = session.hosts().complete(from);
     registry::PullOptions options;
     options.platform = wanted_platform(platform, host_);
     options.name = name;
-    print(progress_, name, registry::Puller(session, *events_, stop_).pull(from, to, options));
+    if (options.platform && !platform.empty()) require_platform(session, from, *options.platform);
+    const auto report = registry::Puller(session, *events_, stop_).pull(from, to, options);
+    if (options.platform && platform.empty()) warn_of_other_platform(to, report.image, from.to_string());
+    print(progress_, shown, report);
   }
 
   void copy(oci::Reference from, oci::Reference to, const std::string& platform) {
@@ -109,11 +123,13 @@ class Transfers {
     to = session.hosts().complete(to);
     registry::RegistryClient client(session, from, stop_);
     registry::RepositorySource source(client);
-    auto image = client.manifest(from.digest ? from.digest->to_string() : from.tag).descriptor;
-    if (const auto wanted = wanted_platform(platform, host_);
-        wanted && oci::media_type::is_index(image.media_type))
-      image = oci::pick_image(oci::Index::parse(source.document(image), from.to_string()), {}, *wanted,
-                              from.to_string());
+    auto image = client.manifest(reference_of(from)).descriptor;
+    if (const auto wanted = wanted_platform(platform, host_)) {
+      oci::require_platform(registry::RepositoryStore(client), image, *wanted, from.to_string());
+      if (oci::media_type::is_index(image.media_type))
+        image = oci::pick_image(oci::Index::parse(source.document(image), from.to_string()), {}, *wanted,
+                                from.to_string());
+    }
     print(progress_, to, registry::Pusher(session, *events_, stop_).push(source, image, to));
   }
 
@@ -126,6 +142,30 @@ class Transfers {
     return *session_;
   }
 
+  static std::string reference_of(const oci::Reference& name) {
+    return name.digest ? name.digest->to_string() : name.tag;
+  }
+
+  // Before anything is fetched. A name that is not there is for the pull to report.
+  void require_platform(registry::RegistrySession& session, const oci::Reference& from,
+                        const oci::Platform& wanted) const {
+    with_context(concat("while pulling ", from.to_string()), [&] {
+      registry::RegistryClient client(session, from, stop_);
+      if (const auto image = client.resolve(reference_of(from)))
+        oci::require_platform(registry::RepositoryStore(client), *image, wanted, from.to_string());
+    });
+  }
+
+  void warn_of_other_platform(const oci::ImageLayout& store, const oci::Descriptor& image,
+                              const std::string& name) const {
+    try {
+      oci::require_platform(store, image, host_platform(host_), name);
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::not_found) throw;
+      events_->emit(Warning{"pull", concat(error.message(), ", which was taken")});
+    }
+  }
+
   builder::HostSettings host_;
   const CommonOptions& common_;
   const RegistryOptions& options_;
@@ -134,6 +174,48 @@ class Transfers {
   std::stop_token stop_;
   std::unique_ptr<registry::RegistrySession> session_;
 };
+
+// Archives hold one image: the one that is asked for, else this host's.
+void write_archive(const Transfers& transfers, const LocalImage& image, const oci::ImageLocation& to,
+                   const std::stop_token& stop) {
+  const auto host = host_platform(transfers.host());
+  if (to.kind == oci::ImageLocation::Kind::docker_archive)
+    oci::export_docker_archive(*image.store, image.image, to.tag, to.path, host, stop);
+  else
+    oci::export_archive(*image.store, image.image, to.tag, to.path, host, stop);
+}
+
+// The blobs arrive side by side and in any order, and an archive has them one after the other: they wait in a
+// place of their own in the store.
+void pull_into_archive(Transfers& transfers, const CopyOptions& options, const oci::ImageLocation& to,
+                       const std::stop_token& stop) {
+  const builder::Store store(store_home(options.common.home, transfers.host().variables));
+  const auto work = store.work_directory();
+  auto layout = std::make_unique<oci::ImageLayout>(oci::ImageLayout::open_or_create(work.path() / "image"));
+  constexpr const char* kName = "copied";
+  transfers.pull(parse_remote(options.from), *layout, kName,
+                 options.platform == "all" ? "" : options.platform, to.to_string());
+  const auto image = layout->find(kName);
+  write_archive(transfers, {std::move(layout), image.value()}, to, stop);
+}
+
+void copy_into_store(Transfers& transfers, const CopyOptions& options, const std::stop_token& stop) {
+  const auto name = parse_name("TO", options.to);
+  if (!name.registry.empty())
+    throw Error(ErrorCode::usage,
+                concat(dash::quoted(options.to),
+                       " looks like a place in a registry, but without docker:// it is a name "
+                       "in the store; nothing was copied"))
+        .with_hint(concat("docker://", options.to,
+                          " sends the image there; in the store, use a name without "
+                          "a registry"));
+  builder::Store store(store_home(options.common.home, transfers.host().variables));
+  if (options.from.starts_with(kRegistryTransport))
+    transfers.pull(parse_remote(options.from), store.layout(), name.to_string(), options.platform,
+                   name.to_string());
+  else
+    copy_local(transfers.open_chosen(options.from, options.platform), store.layout(), name.to_string(), stop);
+}
 
 }  // namespace
 
@@ -151,18 +233,18 @@ int run_command(const PushOptions& options, std::stop_token stop) {
 int run_command(const PullOptions& options, std::stop_token stop) {
   Transfers transfers(options.common, options.registry, options.progress, std::move(stop));
   const auto from = parse_remote(options.image);
-  auto name = options.name.empty() ? from : oci::Reference::parse(options.name);
-  if (name.tag.empty()) name.tag = "latest";
-  name.digest.reset();
+  auto name = options.name.empty() ? from : parse_name("-t", options.name);
+  if (!name.tag.empty()) name.digest.reset();
   builder::Store store(store_home(options.common.home, transfers.host().variables));
-  transfers.pull(from, store.layout(), name.to_string(), options.platform);
+  transfers.pull(from, store.layout(), name.to_string(), options.platform, name.to_string());
   return 0;
 }
 
 int run_command(const CopyOptions& options, std::stop_token stop) {
+  using Kind = oci::ImageLocation::Kind;
   Transfers transfers(options.common, options.registry, options.progress, stop);
-  const bool from_registry = options.from.starts_with(kRegistry);
-  if (options.to.starts_with(kRegistry)) {
+  const bool from_registry = options.from.starts_with(kRegistryTransport);
+  if (options.to.starts_with(kRegistryTransport)) {
     const auto to = parse_remote(options.to);
     if (from_registry)
       transfers.copy(parse_remote(options.from), to, options.platform);
@@ -171,40 +253,30 @@ int run_command(const CopyOptions& options, std::stop_token stop) {
     return 0;
   }
   auto to = oci::ImageLocation::parse(options.to);
-  if (to.kind == oci::ImageLocation::Kind::name) {
-    builder::Store store(store_home(options.common.home, transfers.host().variables));
-    const auto name = oci::Reference::parse(to.name).with_default_tag().to_string();
-    if (from_registry) {
-      transfers.pull(parse_remote(options.from), store.layout(), name, options.platform);
-      return 0;
-    }
-    copy_local(transfers.open_chosen(options.from, options.platform), store.layout(), name, stop);
+  if (to.kind == Kind::name) {
+    copy_into_store(transfers, options, stop);
     return 0;
   }
-  if (to.kind == oci::ImageLocation::Kind::docker_archive && to.tag.empty())
+  if (to.kind == Kind::docker_archive && to.tag.empty())
     throw Error(ErrorCode::usage,
                 concat(to.to_string(), " does not say what the image is called when it is loaded"))
         .with_hint("use docker-archive:FILE:NAME[:TAG]");
   if (to.tag.empty()) to.tag = "latest";
+  if (to.kind != Kind::layout) {
+    if (from_registry)
+      pull_into_archive(transfers, options, to, stop);
+    else
+      write_archive(transfers, transfers.open_chosen(options.from, options.platform), to, stop);
+    return 0;
+  }
   if (from_registry) {
-    if (to.kind != oci::ImageLocation::Kind::layout)
-      throw Error(ErrorCode::unsupported,
-                  concat(to.to_string(), " cannot be written straight from a registry"))
-          .with_hint("pull the image, then copy it from the store");
     auto layout = oci::ImageLayout::open_or_create(to.path);
-    transfers.pull(parse_remote(options.from), layout, to.tag, options.platform);
+    transfers.pull(parse_remote(options.from), layout, to.tag, options.platform, to.tag);
     return 0;
   }
   const auto image = transfers.open_chosen(options.from, options.platform);
-  const auto host = host_platform(transfers.host());
-  if (to.kind == oci::ImageLocation::Kind::layout) {
-    auto layout = oci::ImageLayout::open_or_create(to.path);
-    copy_local(image, layout, to.tag, stop);
-  } else if (to.kind == oci::ImageLocation::Kind::docker_archive) {
-    oci::export_docker_archive(*image.store, image.image, to.tag, to.path, host, stop);
-  } else {
-    oci::export_archive(*image.store, image.image, to.tag, to.path, host, stop);
-  }
+  auto layout = oci::ImageLayout::open_or_create(to.path);
+  copy_local(image, layout, to.tag, stop);
   return 0;
 }
 

@@ -27,7 +27,9 @@ void add_transfer_commands(CLI::App& app, SettingOptions& settings, const Chosen
         add_command<PullOptions>(app, chosen, "pull", "Fetch an image from a registry into the store",
                                  "Example:\n  dash-build pull registry.example/team/sales:1.2 -t sales");
     command->add_option("IMAGE", options->image, "REGISTRY/REPOSITORY[:TAG][@DIGEST]")->required();
-    command->add_option("-t,--tag", options->name, "Name in the store (default: IMAGE)")
+    command
+        ->add_option("-t,--tag", options->name,
+                     "Name in the store (default: IMAGE, with the digest where it has no tag)")
         ->type_name("NAME[:TAG]");
     command
         ->add_option("--platform", options->platform,
@@ -49,7 +51,12 @@ void add_transfer_commands(CLI::App& app, SettingOptions& settings, const Chosen
         "docker://REGISTRY/REPOSITORY[:TAG], oci:DIR[:TAG], oci-archive:FILE[:TAG], "
         "docker-archive:FILE[:NAME[:TAG]], or a name in the store";
     command->add_option("FROM", options->from, kPlaces)->required();
-    command->add_option("TO", options->to, kPlaces)->required();
+    command
+        ->add_option(
+            "TO", options->to,
+            "The same; archives hold one image (of an index this host's, or --platform), and a name in "
+            "the store has no registry in it")
+        ->required();
     command->add_option("--platform", options->platform, "Which image of an index to take")
         ->capture_default_str()
         ->type_name("OS/ARCH[/VARIANT]");
@@ -63,8 +70,10 @@ void add_transfer_commands(CLI::App& app, SettingOptions& settings, const Chosen
   {
     auto [command, options] = add_command<TagsOptions>(
         app, chosen, "tags", "List the tags of a repository: names, then versions, the lowest first",
-        "Example:\n  dash-build tags registry.example/team/sales");
+        "Examples:\n  dash-build tags registry.example/team/sales\n"
+        "  dash-build tags registry.example/team/sales --json");
     command->add_option("REPOSITORY", options->repository, "REGISTRY/REPOSITORY")->required();
+    command->add_flag("--json", options->json, "As JSON: a list of strings");
     add_credentials(*command, options->registry);
     add_registry(*command, options->registry);
     add_common(settings, *command, options->common);
@@ -93,7 +102,7 @@ void add_transfer_commands(CLI::App& app, SettingOptions& settings, const Chosen
                                   "The password is read from standard input, never from the command line, "
                                   "where others see it.\n"
                                   "To use one once without storing it: --creds USER:PASSWORD of push, pull, "
-                                  "copy and the other commands.\n\n"
+                                  "copy, build and the other commands that ask a registry for images.\n\n"
                                   "Examples:\n"
                                   "  dash-build login registry.example -u sam < password.txt\n"
                                   "  get-token | dash-build login registry.example -u sam --password-stdin");

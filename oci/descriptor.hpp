@@ -2,6 +2,7 @@
 #pragma once
 
 #include "oci/digest.hpp"
+#include "oci/platform.hpp"
 
 #include <cstdint>
 #include <map>
@@ -48,14 +49,6 @@ inline constexpr const char* kCreated = "org.opencontainers.image.created";
 inline constexpr const char* kBaseDigest = "org.opencontainers.image.base.digest";
 inline constexpr const char* kBaseName = "org.opencontainers.image.base.name";
 }  // namespace annotation
-
-// Names follow GOOS/GOARCH ("linux", "amd64").
-struct Platform {
-  std::string os = "linux";
-  std::string architecture = "amd64";
-  std::string variant;
-  bool operator==(const Platform&) const = default;
-};
 
 struct Descriptor {
   std::string media_type;

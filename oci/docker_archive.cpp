@@ -5,6 +5,7 @@
 #include "base/text.hpp"
 #include "oci/archived_file.hpp"
 #include "oci/compression.hpp"
+#include "oci/image_copy.hpp"
 #include "oci/layer_writer.hpp"
 #include "oci/overlay_store.hpp"
 #include "oci/rooted_tree.hpp"
@@ -264,6 +265,7 @@ OpenedImage open_docker_archive(const fs::path& file, std::string_view name, con
 void export_docker_archive(const BlobStore& from, const Descriptor& image, std::string_view name,
                            const fs::path& file, const Platform& platform, const std::stop_token& stop) {
   const auto loaded = load_image(from, image, platform);
+  require_all_layers(from, loaded.manifest, concat("image ", loaded.descriptor.digest.to_string()));
   const auto layers = loaded.layers();
   const auto config = from.read(loaded.manifest.config, kMaxDocumentSize);
   const auto config_file = concat(loaded.manifest.config.digest.hex(), ".json");

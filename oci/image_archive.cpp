@@ -143,7 +143,8 @@ void export_archive(const BlobStore& from, const Descriptor& image, std::string_
   };
   add(entry);
   add(manifest.config);
-  for (const auto& layer : manifest.layers) add(layer);
+  for (const auto& layer : manifest.layers)
+    if (!media_type::is_foreign_layer(layer.media_type) || from.contains(layer.digest)) add(layer);
   tar.finish();
   out.commit(file);
   sync_directory(directory);

@@ -18,16 +18,6 @@ std::string tag_of(const Descriptor& entry) {
   return found == entry.annotations.end() ? std::string() : found->second;
 }
 
-std::string to_text(const Platform& platform) {
-  return concat(platform.os, '/', platform.architecture);
-}
-
-// An entry without a platform is taken to fit (image-spec image-index.md: the property is optional).
-bool fits(const Descriptor& entry, const Platform& wanted) {
-  return !entry.platform ||
-         (entry.platform->os == wanted.os && entry.platform->architecture == wanted.architecture);
-}
-
 std::string list(std::vector<std::string> words) {
   std::sort(words.begin(), words.end());
   words.erase(std::unique(words.begin(), words.end()), words.end());
@@ -38,11 +28,18 @@ Descriptor pick_platform(const std::vector<Descriptor>& entries, const Platform&
                          std::string_view name) {
   std::vector<std::string> others;
   for (const auto& entry : entries) {
-    if (fits(entry, platform)) return entry;
-    others.push_back(to_text(*entry.platform));
+    // One without a platform is taken to fit (image-spec image-index.md: the property is optional).
+    if (!entry.platform || fits(*entry.platform, platform)) return entry;
+    // Attestations stand beside the images, for "unknown/unknown".
+    if (entry.platform->os != "unknown") others.push_back(to_string(*entry.platform));
   }
   throw Error(ErrorCode::not_found,
-              concat(name, " has no image for ", to_text(platform), "; it has ", list(std::move(others))));
+              concat(name, " has no image for ", to_string(platform), "; it has ", list(std::move(others))));
+}
+
+// A layer that may be left out: it is had from its own place, by who runs the image.
+bool is_elsewhere(const BlobStore& from, const Descriptor& layer) {
+  return media_type::is_foreign_layer(layer.media_type) && !from.contains(layer.digest);
 }
 
 void copy_blob(const BlobStore& from, const Descriptor& blob, BlobStore& to, const std::stop_token& stop) {
@@ -68,8 +65,7 @@ void copy_below(const BlobStore& from, const Descriptor& descriptor, BlobStore& 
   const auto name = descriptor.digest.to_string();
   const bool is_index = media_type::is_index(descriptor.media_type);
   if (!is_index && !media_type::is_manifest(descriptor.media_type)) {
-    if (!media_type::is_foreign_layer(descriptor.media_type) || from.contains(descriptor.digest))
-      copy_blob(from, descriptor, to, stop);
+    if (!is_elsewhere(from, descriptor)) copy_blob(from, descriptor, to, stop);
     return;
   }
   if (depth > kMaxDepth)
@@ -122,15 +118,40 @@ Descriptor resolve_manifest(const BlobStore& store, const Descriptor& descriptor
   return resolve_manifest(store, pick_platform(entries, platform, name), platform);
 }
 
+void require_platform(const BlobStore& store, const Descriptor& image, const Platform& platform,
+                      std::string_view name) {
+  if (!media_type::is_manifest(image.media_type)) return;
+  const auto manifest = Manifest::parse(store.read(image, kMaxDocumentSize), name);
+  if (!manifest.artifact().empty()) return;
+  const auto has =
+      ImageConfig::parse(store.read(manifest.config, kMaxDocumentSize), concat("configuration of ", name))
+          .platform;
+  if (!fits(has, platform))
+    throw Error(ErrorCode::not_found,
+                concat(name, " has no image for ", to_string(platform), "; it has ", to_string(has)));
+}
+
 Descriptor copy_image(const BlobStore& from, const Descriptor& image, BlobStore& to, const Platform& platform,
                       const std::stop_token& stop) {
   auto descriptor = resolve_manifest(from, image, platform);
   const auto bytes = from.read(descriptor, kMaxDocumentSize);
   const auto manifest = Manifest::parse(bytes, concat("manifest ", descriptor.digest.to_string()));
+  require_all_layers(from, manifest, concat("image ", descriptor.digest.to_string()));
   for (const auto& layer : manifest.layers) copy_blob(from, layer, to, stop);
   copy_blob(from, manifest.config, to, stop);
   to.put(bytes, descriptor.media_type);
   return descriptor;
+}
+
+void require_all_layers(const BlobStore& from, const Manifest& manifest, std::string_view name) {
+  for (const auto& layer : manifest.layers)
+    if (is_elsewhere(from, layer))
+      throw Error(ErrorCode::unsupported,
+                  concat(name, " has the layer ", layer.digest.to_string(),
+                         ", which is not to be distributed (", layer.media_type, ") and is not here"))
+          .with_hint(
+              "an image that has all its layers is needed here; registries, oci: and oci-archive: take this "
+              "one as it is");
 }
 
 void copy_content(const BlobStore& from, const Descriptor& root, BlobStore& to, const std::stop_token& stop) {

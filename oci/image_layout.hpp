@@ -73,7 +73,7 @@ class ImageLayout : public BlobStore {
   std::set<Digest> reachable(Reach reach = Reach::everything) const;
 
   // Checks oci-layout, index.json, every manifest and every blob that is reachable, by size and digest.
-  // Returns one line per fault; empty means valid.
+  // A layer that is not to be distributed may be absent. Returns one line per fault; empty means valid.
   std::vector<std::string> validate() const;
 
  private:

@@ -130,6 +130,15 @@ Manifest Manifest::parse(std::string_view text, std::string_view name) {
   });
 }
 
+std::string Manifest::artifact() const {
+  // "application/octet-stream" is what Docker before 1.10 called the configuration of an image.
+  const auto& type = config.media_type;
+  if (type.empty() || type == media_type::kConfig || type == media_type::kDockerConfig ||
+      type == "application/octet-stream")
+    return {};
+  return artifact_type.empty() ? type : artifact_type;
+}
+
 std::string Manifest::to_json() const {
   OrderedJson out;
   out["schemaVersion"] = 2;

@@ -26,6 +26,9 @@ struct Manifest {
   Annotations annotations;
   std::string artifact_type = {};  // of what is no image; empty for images
 
+  // The type of an artifact that is no image: `artifact_type`, else its configuration's media type
+  // (image-spec manifest.md, "Guidelines for Artifact Usage"). Empty for images.
+  std::string artifact() const;
   // Throws Error(corrupt) naming `name` when the JSON is not an image manifest.
   static Manifest parse(std::string_view json, std::string_view name);
   std::string to_json() const;

@@ -21,6 +21,10 @@ StoredImage load_image(const BlobStore& store, const Descriptor& image, const Pl
   const auto descriptor = resolve_manifest(store, image, platform);
   const auto name = concat("manifest ", descriptor.digest.to_string());
   auto manifest = Manifest::parse(store.read(descriptor, kMaxDocumentSize), name);
+  if (const auto type = manifest.artifact(); !type.empty())
+    throw Error(ErrorCode::unsupported,
+                concat(name, " is no image: it is an artifact of the type ", quoted(type)))
+        .with_hint("an artifact can be copied, pushed and removed; what is asked here needs an image");
   auto config =
       ImageConfig::parse(store.read(manifest.config, kMaxDocumentSize), concat("configuration of ", name));
   return {descriptor, std::move(manifest), std::move(config)};

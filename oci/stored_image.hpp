@@ -17,6 +17,7 @@ struct StoredImage {
 };
 
 // Reads the image behind a manifest descriptor; an index is resolved to the entry for `platform`.
+// Error(unsupported) for an artifact.
 StoredImage load_image(const BlobStore& store, const Descriptor& image, const Platform& platform = {});
 
 // Stores configuration and manifest of an image whose layers `store` has; Error(internal) for one that it has

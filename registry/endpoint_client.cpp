@@ -153,6 +153,11 @@ void EndpointClient::fail(Reply& reply) {
   else if (status == 404)
     error.with_hint(
         concat("'dash-build tags ", endpoint_.registry, '/', endpoint_.repository, "' lists what is there"));
+  else if (status == 405 && reply.method != "GET" && reply.method != "HEAD")
+    error.with_hint(
+        concat(endpoint_.registry,
+               " takes no writes: it is read-only, or a cache of another registry; ask its operator, or "
+               "use another"));
   else if (status == 413)
     error.with_hint("the registry, or a proxy before it, limits the size of requests");
   else if (status == 429)

@@ -259,7 +259,8 @@ std::vector<Endpoint> HostsConfig::host_endpoints(const std::string& registry, c
                                                   TlsSettings::Verify verify) const {
   const auto base = Url::parse("https://" + registry);
   if (!base || base->path != "/")
-    throw Error(ErrorCode::usage, concat(dash::quoted(registry), " is not a registry's host name"));
+    throw Error(ErrorCode::usage, concat(dash::quoted(registry), " is not a registry's host name"))
+        .with_hint("write HOST[:PORT], without https:// and without a path: registry.example:5000");
   if (settings_.insecure.contains(registry)) verify = TlsSettings::Verify::no;
   Endpoint origin;
   origin.base = *base;

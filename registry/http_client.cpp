@@ -4,6 +4,7 @@
 #include "base/text.hpp"
 #include "registry/byte_ring.hpp"
 #include "registry/proxies.hpp"
+#include "registry/transfer_failure.hpp"
 #include "registry/url.hpp"
 
 #include <algorithm>
@@ -29,55 +30,12 @@ constexpr std::size_t kBatch = std::size_t{128} << 10;
 constexpr std::size_t kMaxHeadSize = std::size_t{256} << 10;
 constexpr std::uint64_t kStallBytesPerSecond = 1000;
 constexpr std::chrono::milliseconds kTick{500};
-constexpr const char* kProxyAdvice = "check the proxy settings (https_proxy, http_proxy, no_proxy)";
 
 using Easy = std::unique_ptr<CURL, decltype(&curl_easy_cleanup)>;
 using HeaderList = std::unique_ptr<curl_slist, decltype(&curl_slist_free_all)>;
 
 void set(CURL* easy, CURLoption option, const std::string& value) {
   curl_easy_setopt(easy, option, value.c_str());
-}
-
-TransferError::Kind kind_of(CURLcode code) {
-  switch (code) {
-    case CURLE_COULDNT_RESOLVE_PROXY:
-    case CURLE_COULDNT_RESOLVE_HOST:
-      return TransferError::Kind::unknown;
-    case CURLE_COULDNT_CONNECT:
-    case CURLE_OPERATION_TIMEDOUT:
-    case CURLE_PROXY:
-      return TransferError::Kind::unreachable;
-    case CURLE_PEER_FAILED_VERIFICATION:
-    case CURLE_SSL_CACERT_BADFILE:
-    case CURLE_SSL_CERTPROBLEM:
-    case CURLE_SSL_ISSUER_ERROR:
-      return TransferError::Kind::untrusted;
-    case CURLE_SSL_CONNECT_ERROR:
-      return TransferError::Kind::not_tls;
-    case CURLE_UNSUPPORTED_PROTOCOL:
-    case CURLE_URL_MALFORMAT:
-    case CURLE_WEIRD_SERVER_REPLY:
-    case CURLE_BAD_CONTENT_ENCODING:
-    case CURLE_OUT_OF_MEMORY:
-      return TransferError::Kind::invalid;
-    default:
-      return TransferError::Kind::broken;
-  }
-}
-
-// What servers say (RFC 8446 §6.2) to who comes without a certificate, or with another than they want. With
-// TLS 1.3 it arrives when the handshake is over for us, so libcurl takes it for a broken connection.
-bool wants_another_certificate(std::string_view reason) {
-  for (const auto* alert : {"alert certificate required", "alert bad certificate", "alert unknown ca",
-                            "alert certificate expired", "alert certificate revoked",
-                            "alert unsupported certificate", "alert certificate unknown"})
-    if (contains(reason, alert)) return true;
-  return false;
-}
-
-ErrorCode code_of(TransferError::Kind kind) {
-  if (kind == TransferError::Kind::invalid) return ErrorCode::invalid_input;
-  return kind == TransferError::Kind::unwelcome ? ErrorCode::denied : ErrorCode::unavailable;
 }
 
 }  // namespace
@@ -208,67 +166,14 @@ class HttpLoop {
   }
 
   std::unique_ptr<TransferError> failure_of(const Transfer& transfer, CURLcode code) const {
-    std::string reason =
-        transfer.error_text[0] != '\0' ? transfer.error_text.data() : curl_easy_strerror(code);
-    auto kind = kind_of(code);
-    std::string advice;
-    long proxy_status = 0;
-    curl_easy_getinfo(transfer.easy.get(), CURLINFO_HTTP_CONNECTCODE, &proxy_status);
-    if (transfer.refused_address) {
-      kind = TransferError::Kind::invalid;
-      reason = concat("a redirect leads from a public server to the private address of ",
-                      Url::parse(transfer.request.url)->host);
-    } else if (proxy_status >= 400) {
-      kind = proxy_status >= 500 ? TransferError::Kind::unreachable : TransferError::Kind::unwelcome;
-      reason = concat("the proxy ", redact_url(transfer.proxy), " answers ", proxy_status);
-      advice = proxy_status == 407
-                   ? "the proxy wants credentials: https_proxy=http://USER:PASSWORD@PROXY:PORT"
-                   : kProxyAdvice;
-    } else if (wants_another_certificate(reason)) {
-      kind = TransferError::Kind::unwelcome;
-      const auto& tls = transfer.request.tls;
-      reason = !tls || tls->client_certificate.empty()
-                   ? std::string("the server wants a client certificate, and there is none for it")
-                   : concat("the server does not accept the client certificate ",
-                            tls->client_certificate.string());
-      advice = concat("put one into certs.d/", Url::parse(transfer.request.url)->authority(),
-                      "/ as NAME.cert with NAME.key, or as 'client' into its hosts.toml");
-    } else if (code == CURLE_SSL_CERTPROBLEM) {
-      kind = TransferError::Kind::invalid;
-      advice = "a client certificate and its key are PEM files that belong together";
-    } else if (transfer.head_complete && kind == TransferError::Kind::unreachable) {
-      kind = TransferError::Kind::broken;
-    }
-    auto out = std::make_unique<TransferError>(kind, transfer.request, std::move(reason));
-    out->with_hint(advice.empty() ? hint(kind, transfer) : std::move(advice));
-    return out;
-  }
-
-  std::string hint(TransferError::Kind kind, const Transfer& transfer) const {
-    switch (kind) {
-      case TransferError::Kind::untrusted: {
-        std::vector<std::string> files;
-        if (!settings_.ca_bundle.empty()) files.push_back(settings_.ca_bundle.string());
-        if (transfer.request.tls)
-          for (const auto& file : transfer.request.tls->extra_cas) files.push_back(file.string());
-        return concat("the certificate was checked against ",
-                      files.empty() ? std::string("the system's CA files") : join(files, ", "),
-                      "; add the server's CA there, or name it with SSL_CERT_FILE");
-      }
-      case TransferError::Kind::unknown:
-      case TransferError::Kind::unreachable:
-        return transfer.proxy.empty()
-                   ? std::string("check the name, the network and the proxy settings")
-                   : concat("the way leads over the proxy ", redact_url(transfer.proxy), "; ", kProxyAdvice);
-      case TransferError::Kind::not_tls:
-        return "the server may speak plain HTTP only; that must be allowed by name";
-      case TransferError::Kind::broken:
-        return "try again; what was received is kept and continued";
-      case TransferError::Kind::unwelcome:
-      case TransferError::Kind::invalid:
-        return {};
-    }
-    return {};
+    FailedTransfer failed{
+        transfer.request, code,
+        transfer.error_text[0] != '\0' ? transfer.error_text.data() : curl_easy_strerror(code)};
+    curl_easy_getinfo(transfer.easy.get(), CURLINFO_HTTP_CONNECTCODE, &failed.proxy_status);
+    failed.proxy = transfer.proxy;
+    failed.head_complete = transfer.head_complete;
+    failed.refused_address = transfer.refused_address;
+    return std::make_unique<TransferError>(explain(failed, settings_.ca_bundle));
   }
 
   static void end(Transfer& transfer, std::unique_ptr<TransferError> failure) {
@@ -579,11 +484,6 @@ std::vector<std::string_view> HttpHeaders::all(std::string_view name) const {
     if (to_lower(key) == lower) out.emplace_back(value);
   return out;
 }
-
-TransferError::TransferError(Kind kind, const HttpRequest& request, std::string reason)
-    : Error(code_of(kind), concat(request.method, ' ', redact_url(request.url), ": ", reason)),
-      kind_(kind),
-      reason_(std::move(reason)) {}
 
 HttpAnswer::HttpAnswer(HttpLoop& loop, std::shared_ptr<Transfer> transfer, std::stop_token stop)
     : loop_(loop), transfer_(std::move(transfer)), stop_(std::move(stop)) {}

@@ -2,8 +2,8 @@
 // answers as streams, each from its own thread. The only place that knows libcurl's transfers.
 //
 // It does one try of one request: no retries, no redirects, no credentials of its own (see retry.hpp,
-// endpoint.hpp). Bodies are bounded queues in both directions, so that a slow reader or writer slows the
-// connection down instead of filling memory.
+// endpoint_client.hpp). Bodies are bounded queues in both directions, so that a slow reader or writer slows
+// the connection down instead of filling memory.
 #pragma once
 
 #include "base/error.hpp"

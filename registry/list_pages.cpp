@@ -3,6 +3,7 @@
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "registry/link.hpp"
+#include "registry/registry_error.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -33,6 +34,9 @@ std::optional<Url> ListPages::next(const Reply& reply) {
 std::vector<std::string> read_names(Reply& reply, const char* key, std::string_view what) {
   const auto json = Json::parse(read_all(*reply.answer, kMaxListPage, reply.shown()), nullptr, false);
   const auto refuse = [&] {
+    if (json.is_discarded())
+      throw Error(ErrorCode::unsupported, concat(reply.shown(), ": the answer is no list of ", what))
+          .with_hint(kNoRegistryHint);
     throw Error(ErrorCode::corrupt, concat(reply.shown(), ": the answer is no list of ", what));
   };
   const auto list = json.is_object() ? json.find(key) : json.end();

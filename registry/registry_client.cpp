@@ -43,6 +43,26 @@ Error too_large(const Reply& reply) {
                        .with_hint("split the index, or move annotations and embedded data into blobs"));
 }
 
+// Registries want to know from where foreign layers come, and most allow no place.
+void throw_if_foreign(const RegistryError& error, std::string_view manifest, const std::string& media_type,
+                      const std::string& registry) {
+  if (!oci::media_type::is_manifest(media_type)) return;
+  for (const auto& layer : oci::Manifest::parse(manifest, "what is pushed").layers) {
+    if (!oci::media_type::is_foreign_layer(layer.media_type)) continue;
+    const auto digest = layer.digest.to_string();
+    for (const auto& entry : error.codes())
+      if (entry.detail == digest)
+        throw Error(ErrorCode::unsupported,
+                    concat(registry, " takes no image with the foreign layer ", digest,
+                           ", which is not to be distributed and stays where it is (", error.status(), ' ',
+                           entry.code, ')'))
+            .with_hint(
+                "its operator allows it: in distribution with 'manifests: {urls: {allow: [^https://]}}' "
+                "below "
+                "'validation'; or use another registry, or an image that has all its layers");
+  }
+}
+
 // Whether the head of an answer announces the blob, or its rest from `offset` on.
 void check_blob_head(const Reply& reply, const oci::Descriptor& blob, std::uint64_t offset) {
   const auto missing = reply.status() == 206 ? offset : 0;
@@ -94,12 +114,40 @@ RegistryClient::Answered RegistryClient::read_from_any(By by, const Call& call) 
     try {
       auto reply = mirror.send(once);
       if (reply.status() < 300) return {std::move(reply), mirror};
+      note_failure(mirror, concat(reply.shown(), ": ", reply.status()));
     } catch (const Error& error) {
       if (error.code() == ErrorCode::canceled) throw;
+      note_failure(mirror, error.message());
       set_aside(mirror);
     }
   }
-  return {origin().send(call), origin()};
+  try {
+    return {origin().send(call), origin()};
+  } catch (Error& error) {
+    name_failed_mirrors(error);
+    throw;
+  }
+}
+
+void RegistryClient::note_failure(const EndpointClient& mirror, std::string reason) {
+  const std::scoped_lock lock(mutex_);
+  mirror_failures_[&mirror] = std::move(reason);
+}
+
+void RegistryClient::name_failed_mirrors(Error& error) {
+  const std::scoped_lock lock(mutex_);
+  for (auto endpoint = endpoints_.rbegin(); endpoint != endpoints_.rend(); ++endpoint)
+    if (const auto found = mirror_failures_.find(endpoint->get()); found != mirror_failures_.end())
+      error.add_context(concat("after its mirror failed: ", found->second));
+}
+
+void RegistryClient::fail(EndpointClient& by, Reply& reply) {
+  try {
+    by.fail(reply);
+  } catch (Error& error) {
+    if (&by == &origin()) name_failed_mirrors(error);
+    throw;
+  }
 }
 
 // Asks a mirror for nothing any more; false for the registry itself.
@@ -146,11 +194,12 @@ ManifestContent RegistryClient::manifest(const std::string& reference) {
   const auto by = is_digest(reference) ? By::digest : By::tag;
   for (;;) {
     auto answered = read_from_any(by, call);
-    if (answered.reply.status() != 200) answered.by.fail(answered.reply);
+    if (answered.reply.status() != 200) fail(answered.by, answered.reply);
     try {
       return read_manifest(answered.reply, reference);
     } catch (const Error& error) {
       if (error.code() == ErrorCode::canceled || !set_aside(answered.by)) throw;
+      note_failure(answered.by, error.message());
     }
   }
 }
@@ -177,7 +226,7 @@ ManifestContent RegistryClient::read_manifest(Reply& reply, const std::string& r
     type = inside;
   if (type.empty() || type == "text/html")
     throw Error(ErrorCode::unsupported, concat(reply.shown(), ": the answer is no manifest"))
-        .with_hint("this may be no registry, or a proxy or a page for logging in answers in its place");
+        .with_hint(kNoRegistryHint);
   return {{std::move(type), digest, bytes.size(), {}, std::nullopt}, std::move(bytes)};
 }
 
@@ -202,7 +251,12 @@ RegistryClient::StoredManifest RegistryClient::store_manifest(const std::string&
   call.body = &body;
   call.body_size = bytes.size();
   auto reply = origin().send(call);
-  if (reply.status() != 201 && reply.status() != 200 && reply.status() != 202) origin().fail(reply);
+  if (reply.status() != 201 && reply.status() != 200 && reply.status() != 202) try {
+      origin().fail(reply);
+    } catch (const RegistryError& error) {
+      throw_if_foreign(error, bytes, media_type, registry_);
+      throw;
+    }
   if (const auto stored = oci::Digest::try_parse(reply.header("Docker-Content-Digest"));
       stored && *stored != out.digest)
     throw Error(ErrorCode::corrupt, concat(reply.shown(), ": the registry stored ", stored->to_string(),
@@ -253,7 +307,7 @@ Reply RegistryClient::open_blob(const oci::Descriptor& blob, std::uint64_t offse
   if (offset > 0) call.headers.add("Range", concat("bytes=", offset, '-'));
   for (;;) {
     auto [reply, by] = read_from_any(By::digest, call);
-    if (reply.status() != 200 && (reply.status() != 206 || offset == 0)) by.fail(reply);
+    if (reply.status() != 200 && (reply.status() != 206 || offset == 0)) fail(by, reply);
     {
       const std::scoped_lock lock(mutex_);
       blobs_given_by_[blob.digest] = &by;
@@ -304,17 +358,6 @@ class RemoteBlob : public BlobSource {
 
 std::unique_ptr<BlobSource> RegistryClient::blob(const oci::Descriptor& blob) {
   return std::make_unique<RemoteBlob>(*this, blob);
-}
-
-bool RegistryClient::delete_blob(const oci::Digest& digest) {
-  Call call;
-  call.method = "DELETE";
-  call.path = "/blobs/" + digest.to_string();
-  call.scopes = {concat("repository:", repository_, ":delete,pull,push")};
-  auto reply = origin().send(call);
-  if (reply.status() == 404) return false;
-  if (reply.status() / 100 != 2) origin().fail(reply);
-  return true;
 }
 
 std::optional<Url> RegistryClient::mount_blob(const oci::Digest& digest, const std::string& from) {

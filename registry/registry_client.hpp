@@ -79,7 +79,6 @@ class RegistryClient {
   // What was read of this blob turned out to be wrong. True when it came from a mirror, which is not asked
   // for anything any more, so that reading it again can be different.
   bool read_elsewhere(const oci::Digest& blob);
-  bool delete_blob(const oci::Digest& digest);
   // Makes a blob of another repository of this registry ours. Nothing when the registry did; otherwise the
   // upload that it began instead.
   std::optional<Url> mount_blob(const oci::Digest& digest, const std::string& from);
@@ -108,6 +107,11 @@ class RegistryClient {
   enum class By { tag, digest };
   Answered read_from_any(By by, const Call& call);
   bool set_aside(const EndpointClient& endpoint);
+  void note_failure(const EndpointClient& mirror, std::string reason);
+  // Adds to an error of the registry itself what its mirrors said before.
+  void name_failed_mirrors(Error& error);
+  // As EndpointClient::fail.
+  [[noreturn]] void fail(EndpointClient& by, Reply& reply);
   Reply open_blob(const oci::Descriptor& blob, std::uint64_t offset);
   Call read_call(std::string method, std::string path) const;
   ManifestContent read_manifest(Reply& reply, const std::string& reference) const;
@@ -137,9 +141,10 @@ class RegistryClient {
   std::atomic<Api> referrers_api_ = Api::unknown;
   std::mutex referrers_api_search_;
   std::mutex mutex_;
-  std::set<const EndpointClient*> set_aside_;                    // mirrors that failed, or gave wrong content
-  std::map<oci::Digest, const EndpointClient*> blobs_given_by_;  // by mirrors
-  std::map<oci::Digest, ReferrerList> referrer_lists_;           // by subject; entries stay where they are
+  std::set<const EndpointClient*> set_aside_;  // mirrors that failed, or gave wrong content
+  std::map<const EndpointClient*, std::string> mirror_failures_;  // the last of each
+  std::map<oci::Digest, const EndpointClient*> blobs_given_by_;   // by mirrors
+  std::map<oci::Digest, ReferrerList> referrer_lists_;            // by subject; entries stay where they are
 };
 
 // What a manifest or index refers to; nothing when it does not, or is no document.

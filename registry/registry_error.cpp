@@ -31,6 +31,7 @@ std::string text_at(const Json& json, const char* key) {
 ErrorCode code_of(int status) {
   if (status == 401 || status == 403 || status == 407) return ErrorCode::denied;
   if (status == 404 || status == 410) return ErrorCode::not_found;
+  if (status == 405) return ErrorCode::unsupported;
   if (status == 408 || status == 425 || status == 429 || status < 400 || status >= 500)
     return ErrorCode::unavailable;
   return ErrorCode::invalid_input;
@@ -40,7 +41,7 @@ std::string describe(const std::string& method, const std::string& url, int stat
                      const std::vector<RegistryErrorCode>& codes) {
   auto out = concat(method, ' ', url, ": ", status);
   const char* separator = " ";
-  for (const auto& [code, message] : codes) {
+  for (const auto& [code, message, detail] : codes) {
     out += concat(separator, code);
     if (!message.empty()) out += concat(": ", message);
     separator = "; ";
@@ -58,7 +59,7 @@ std::vector<RegistryErrorCode> parse_registry_errors(std::string_view body) {
   if (errors == json.end() || !errors->is_array()) return out;
   for (const auto& entry : *errors) {
     if (!entry.is_object() || out.size() == kMaxCodes) continue;
-    out.push_back({text_at(entry, "code"), text_at(entry, "message")});
+    out.push_back({text_at(entry, "code"), text_at(entry, "message"), text_at(entry, "detail")});
   }
   return out;
 }

@@ -44,6 +44,19 @@ Error deletes_nothing(const RegistryClient& client, const std::string& name) {
                                   "below 'storage', or REGISTRY_STORAGE_DELETE_ENABLED=true"));
 }
 
+template <class Write>
+auto unless_read_only(const RegistryClient& client, const std::string& tag, Write&& write) {
+  try {
+    return write();
+  } catch (const RegistryError& error) {
+    if (error.status() != 405) throw;
+    throw Error(ErrorCode::unsupported,
+                concat(client.registry(), '/', client.repository(), ':', tag,
+                       " was not removed: ", client.registry(), " takes no writes (405)"))
+        .with_hint("it is read-only, or a cache of another registry: ask its operator");
+  }
+}
+
 // `name` is what was asked for: ":TAG" or "@DIGEST".
 bool delete_by_digest(RegistryClient& client, const std::string& digest, const std::string& name) {
   try {
@@ -63,11 +76,11 @@ bool remove_tag(RegistryClient& client, const std::string& tag) {
     if (!takes_digests_only(error)) throw;
   }
   if (!client.resolve(tag)) return false;
-  const auto stand_in = make_stand_in(client, tag);
+  const auto stand_in = unless_read_only(client, tag, [&] { return make_stand_in(client, tag); });
   const std::string type(oci::media_type::kManifest);
   const auto digest = oci::Digest::of(stand_in).to_string();
   for (const auto& reference : {digest, tag}) {
-    client.put_manifest(reference, stand_in, type);
+    unless_read_only(client, tag, [&] { return client.put_manifest(reference, stand_in, type); });
     delete_by_digest(client, digest, ':' + tag);
   }
   return true;

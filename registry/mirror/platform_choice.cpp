@@ -17,23 +17,8 @@ using OrderedJson = nlohmann::ordered_json;
 // Where BuildKit says which image an attestation is about.
 constexpr const char* kSubject = "vnd.docker.reference.digest";
 
-std::string to_text(const oci::Platform& platform) {
-  auto out = concat(platform.os, '/', platform.architecture);
-  if (!platform.variant.empty()) out += '/' + platform.variant;
-  return out;
-}
-
-// The variant that a platform without one means (as containerd reads them).
-std::string_view variant_of(const oci::Platform& platform) {
-  if (!platform.variant.empty()) return platform.variant;
-  if (platform.architecture == "arm64") return "v8";
-  return platform.architecture == "arm" ? "v7" : "";
-}
-
 bool fits(const oci::Descriptor& entry, const oci::Platform& wanted) {
-  return entry.platform && entry.platform->os == wanted.os &&
-         entry.platform->architecture == wanted.architecture &&
-         (wanted.variant.empty() || variant_of(*entry.platform) == wanted.variant);
+  return entry.platform && oci::fits(*entry.platform, wanted);
 }
 
 bool is_image(const oci::Descriptor& entry) {
@@ -45,9 +30,9 @@ bool is_image(const oci::Descriptor& entry) {
                                std::string_view name) {
   std::set<std::string> there;
   for (const auto& entry : entries)
-    if (is_image(entry) && entry.platform) there.insert(to_text(*entry.platform));
+    if (is_image(entry) && entry.platform) there.insert(oci::to_string(*entry.platform));
   throw Error(ErrorCode::not_found,
-              concat(name, " has no image for ", to_text(wanted), "; it has ",
+              concat(name, " has no image for ", oci::to_string(wanted), "; it has ",
                      there.empty() ? "none with a platform" : join({there.begin(), there.end()}, ", ")))
       .with_hint("leave the platform out, or give the image 'platforms' of its own");
 }

@@ -94,9 +94,10 @@ class Certificates:
 
 
 class RegistryServer:
-    """A registry that runs until `stop`. `auth` is that section of its configuration; `deletes` whether it deletes."""
+    """A registry that runs until `stop`. `auth` is that section of its configuration; `deletes` whether it deletes,
+    `foreign` whether it takes images with layers from elsewhere."""
 
-    def __init__(self, program, directory, certificates=None, auth=None, clients_ca=None, deletes=True):
+    def __init__(self, program, directory, certificates=None, auth=None, clients_ca=None, deletes=True, foreign=True):
         self.directory = pathlib.Path(directory)
         self.directory.mkdir(parents=True, exist_ok=True)
         self.port = free_port()
@@ -113,8 +114,8 @@ class RegistryServer:
             "log": {"level": "error", "accesslog": {"disabled": True}},
             "storage": {"filesystem": {"rootdirectory": str(self.data)}, "delete": {"enabled": deletes},
                         "maintenance": {"uploadpurging": {"enabled": False}}},
-            "validation": {"manifests": {"urls": {"allow": ["^https://layers[.]example/"]}}},  # of foreign layers
             "http": web,
+            **({"validation": {"manifests": {"urls": {"allow": ["^https://layers[.]example/"]}}}} if foreign else {}),
             **({"auth": auth} if auth else {}),
         }
         (self.directory / "config.yml").write_text(json.dumps(config))  # JSON is YAML

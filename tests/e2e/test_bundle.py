@@ -261,6 +261,7 @@ class BundleTest(Case):
         fails = lambda code, text, *words: self.assert_failed(self.dash(*words, check=False), code, text)
         export = ["mirror", "export", self.file, "--from", image]
         fails(2, "error: --split 'much' is no size\nhint: write bytes, or a number with K, M, G or T: 650M, 4000M\n", *export, "--split", "much")
+        fails(2, "error: --split 10 is less than 1.0 MB\nhint: say what the medium holds: 650M, 4000M\n", *export, "--split", "10")
         fails(2, "error: --split needs a file; standard output is one stream\nhint: pipe it through 'split'\n", "mirror", "export", "-", "--from", image, "--split", "1M")
         fails(9, f"error: there is neither {self.file} nor its first part {self.file}.001\nhint: name the file without the number of a part\n",
               "mirror", "verify", self.file)

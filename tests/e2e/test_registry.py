@@ -198,6 +198,69 @@ class Commands:
                 self.dash("copy", f"docker://{second.address}/copy/{kind}@{digest}", f"oci:{back}:1")
                 self.assertEqual(layout_contents(back), expected)
 
+    def test_foreign_layers(self):
+        """They stay where they are: whoever takes an image without them is no worse for it, and a refusal says why."""
+        server = self.serve()
+        directory, digest = self.layouts()["foreign"]
+        expected = layout_contents(directory)
+        foreign = json.loads((directory / "blobs/sha256" / digest[7:]).read_text())["layers"][0]
+        name = f"{server.address}/app:1"
+        self.dash("push", f"oci:{directory}", name)
+        self.dash("pull", name, "-t", "foreign")
+        self.assertEqual(self.dash("validate").stdout, "valid\n")
+        for source in f"oci:{directory}:1", "foreign", f"docker://{name}":
+            archive = self.scratch / f"{source.split(':')[0]}.tar"
+            self.dash("copy", source, f"oci-archive:{archive}:1")
+            run("skopeo", "--insecure-policy", "copy", "-q", "--preserve-digests", f"oci-archive:{archive}:1", f"oci:{archive}.by-skopeo:1")
+            self.assertEqual(layout_contents(f"{archive}.by-skopeo"), expected)
+            again = self.scratch / f"{archive}-again"
+            self.dash("copy", f"oci-archive:{archive}:1", f"oci:{again}:1")
+            self.assertEqual(layout_contents(again), expected)
+        refused = self.dash("copy", f"oci:{directory}:1", f"docker-archive:{self.scratch}/d.tar:d", check=False)
+        self.assertEqual((refused.returncode, refused.stderr), (
+            10, f"error: image {digest} has the layer {foreign['digest']}, which is not to be distributed ({foreign['mediaType']}) and is "
+            "not here\nhint: an image that has all its layers is needed here; registries, oci: and oci-archive: take this one as it is\n"))
+        self.assertFalse((self.scratch / "d.tar").exists())
+
+        strict = self.serve("strict", foreign=False)
+        refused = self.dash("push", f"oci:{directory}", f"{strict.address}/app:1", check=False)
+        self.assertEqual((refused.returncode, refused.stderr[refused.stderr.index("error: ") :]), (
+            10, f"error: {strict.address} takes no image with the foreign layer {foreign['digest']}, which is not to be distributed and "
+            f"stays where it is (500 MANIFEST_BLOB_UNKNOWN)\n  while pushing to {strict.address}/app:1\n"
+            "hint: its operator allows it: in distribution with 'manifests: {urls: {allow: [^https://]}}' below 'validation'; or use "
+            "another registry, or an image that has all its layers\n"))
+
+    def test_artifacts_and_indexes_in_the_store(self):
+        """They are listed and shown beside images, each as what it is."""
+        layouts = self.layouts()
+        self.dash("copy", f"oci:{layouts['artifact'][0]}:1", "chart")
+        self.dash("copy", f"oci:{layouts['image'][0]}:1", "plain")
+        self.dash("copy", f"oci:{layouts['index'][0]}:1", "multi")
+        listed = {image["name"]: image for image in json.loads(self.dash("images", "--json").stdout)}
+        self.assertEqual({name: image["digest"] for name, image in listed.items()},
+                         {f"{name}:latest": layouts[kind][1] for name, kind in [("chart", "artifact"), ("plain", "image"), ("multi", "index")]})
+        self.assertEqual(listed["chart:latest"]["artifactType"], "application/vnd.example.chart")
+        self.assertEqual((listed["multi:latest"]["images"], listed["multi:latest"]["layers"]), (2, 5))
+        text = self.dash("images").stdout
+        self.assertIn("  artifact application/vnd.example.chart\n", text)
+        self.assertIn("  index of 2 images\n", text)
+        self.assertIn("\nartifact    application/vnd.example.chart\n", self.dash("inspect", "chart").stdout)
+        self.assertEqual(json.loads(self.dash("inspect", "--json", "chart").stdout)["layers"][0]["mediaType"], "application/vnd.example.chart.v1")
+        shown = self.dash("inspect", "multi").stdout
+        self.assertTrue(shown.startswith(f"index       {layouts['index'][1]}\ndigest      sha256:"), shown)
+        self.assertEqual(json.loads(self.dash("inspect", "--json", f"oci:{layouts['index'][0]}:1").stdout)["index"], layouts["index"][1])
+        refused = self.dash("lock", "chart", check=False)
+        self.assertEqual((refused.returncode, refused.stderr), (
+            10, f"error: manifest {layouts['artifact'][1]} is no image: it is an artifact of the type 'application/vnd.example.chart'\n"
+            "hint: an artifact can be copied, pushed and removed; what is asked here needs an image\n"))
+        config = json.loads((self.store / "layout/blobs/sha256" / layouts["artifact"][1][7:]).read_text())
+        (self.store / "layout/blobs/sha256" / layouts["artifact"][1][7:]).write_text("{}" + " " * 10 + str(config)[:4])
+        damaged = self.dash("images", check=False)
+        self.assertEqual(damaged.returncode, 6, damaged.stderr)
+        self.assertIn("plain:latest", damaged.stdout)
+        self.assertIn("multi:latest", damaged.stdout)
+        self.assertIn("  while reading chart:latest\n", damaged.stderr)
+
     def test_build_push(self):
         server = self.serve()
         app = self.make_app({"requirements.txt": "colorama==0.4.6\n", "Procfile": "web: python app.py\n", "app.py": "\n"})

@@ -4,7 +4,7 @@ import json
 import subprocess
 import unittest
 
-from registries import (DOCUMENTS, PASSWORD, USER, Certificates, ConnectProxy, RegistryServer, ScriptedServer, need_program, htpasswd,
+from registries import (add_image, Layout, DOCUMENTS, PASSWORD, USER, Certificates, ConnectProxy, RegistryServer, ScriptedServer, need_program, htpasswd,
                         make_large_layout, make_layouts)
 from support import PROGRAM, Case, run
 
@@ -113,8 +113,11 @@ class RegistryErrorTest(Case):
         tags = ("tags", f"{server.address}/app", "--certs-dir", self.certs)
         get = f"error: GET https://{server.address}/v2/app/tags/list: "
         local = "SSL certificate problem: unable to get local issuer certificate\nhint: the certificate was checked against "
-        add = "; add the server's CA there, or name it with SSL_CERT_FILE\n"
+        add = (f"; put the server's CA into DIR/{server.address}/ca.crt with --certs-dir DIR (or /etc/containerd/certs.d), add it to the "
+               f"machine's, or take any certificate with --insecure {server.address}\n")
         self.fail(5, f"{get}{local}{BUNDLE}{add}", *tags)
+        self.fail(2, "error: --certs-dir names $S/none, which is no directory\nhint: it has a directory for each registry in it: "
+                  "DIR/registry.example:5000/ca.crt\n", "tags", f"{server.address}/app", "--certs-dir", self.scratch / "none")
         (certs / "ca.crt").write_bytes(Certificates(self.scratch / "other").ca.read_bytes())
         self.fail(5, f"{get}{local}{BUNDLE}, $S/certs.d/{server.address}/ca.crt{add}", *tags)
         (certs / "ca.crt").write_text("no certificate")
@@ -216,6 +219,91 @@ class RegistryErrorTest(Case):
                   f"  while pulling {page.address}/app:latest\n"
                   "hint: this may be no registry, or a proxy or a page for logging in answers in its place\n", "pull", f"{page.address}/app")
 
+        self.fail(10, f"error: GET http://{page.address}/v2/app/tags/list: the answer is no list of tags\n"
+                  "hint: this may be no registry, or a proxy or a page for logging in answers in its place\n", "tags", f"{page.address}/app")
+
+    def test_read_only(self):
+        """A registry that only answers, as distribution with 'readonly' or as a cache."""
+        layout = make_layouts(self.scratch / "images")["image"][0]
+        server = self.registry()
+        name = f"{server.address}/app"
+        self.succeed("push", f"oci:{layout}", f"{name}:1")
+        server.stop()
+        config = json.loads((server.directory / "config.yml").read_text())
+        config["storage"]["maintenance"]["readonly"] = {"enabled": True}
+        (server.directory / "config.yml").write_text(json.dumps(config))
+        server.start()
+        image = Layout(self.scratch / "new")
+        image.tag(add_image(image, 50), "1")
+        result = self.dash("push", f"oci:{image.directory}", f"{name}:2", check=False, store=self.store)
+        self.assertEqual(result.returncode, 10, result.stderr)
+        self.assertRegex(result.stderr, r"error: POST [^ ]*/v2/app/blobs/uploads/: 405[^\n]*\n  while pushing to ")
+        self.assertTrue(result.stderr.endswith(f"hint: {server.address} takes no writes: it is read-only, or a cache of another registry; ask "
+                                               "its operator, or use another\n"), result.stderr)
+        self.fail(10, f"error: {name}:1 was not removed: {server.address} takes no writes (405)\n"
+                  "hint: it is read-only, or a cache of another registry: ask its operator\n", "delete", f"{name}:1")
+        self.assertEqual(json.loads(self.succeed("tags", "--json", f"docker://{name}").stdout), ["1"])
+
+    def test_mirrors_that_fail(self):
+        """What the mirrors said is told along with what the registry said."""
+        empty = self.serve(lambda request: (404, {}, b""))
+        (self.certs_of("registry.example") / "hosts.toml").write_text(
+            'server = "https://registry.example"\n[host."http://127.0.0.1:1"]\n' f'[host."http://{empty.address}"]\n')
+        self.fail(5, "error: GET https://registry.example/v2/app/manifests/1: Could not resolve host: registry.example\n"
+                  "  after its mirror failed: GET http://127.0.0.1:1/v2/app/manifests/1: Failed to connect to 127.0.0.1 port 1 after 0 ms: "
+                  "Couldn't connect to server\n"
+                  f"  after its mirror failed: GET http://{empty.address}/v2/app/manifests/1: 404\n"
+                  "hint: check the name, the network and the proxy settings\n",
+                  "manifest", "registry.example/app:1", "--certs-dir", self.certs)
+
+    def test_one_platform(self):
+        """An image of another platform is refused when one is asked for by name, and taken with a word otherwise."""
+        arm = Layout(self.scratch / "arm")
+        digest = arm.tag(add_image(arm, 60, architecture="arm64"), "1")["digest"]
+        server = self.registry()
+        name = f"{server.address}/app:1"
+        self.succeed("push", f"oci:{arm.directory}", name)
+        has = f"error: {name} has no image for linux/amd64; it has linux/arm64\n"
+        self.fail(9, f"{has}  while pulling {name}\n{CHECK}", "pull", name, "--platform", "linux/amd64")
+        self.fail(9, f"{has}{CHECK}", "copy", f"docker://{name}", f"docker://{server.address}/b", "--platform", "linux/amd64")
+        self.fail(9, f"{has.replace(name, f'oci:{arm.directory}:1')}{CHECK}".replace(str(self.scratch), "$S"),
+                  "copy", f"oci:{arm.directory}:1", "arm", "--platform", "linux/amd64")
+        result = self.succeed("pull", name, "-t", "arm")
+        self.assertIn(f"{name} has no image for linux/amd64; it has linux/arm64, which was taken", result.stderr)
+        by_digest = f"{server.address}/app@{digest}"
+        self.succeed("pull", by_digest, "--platform", "linux/arm64/v8")
+        self.assertEqual({image["name"] for image in json.loads(self.succeed("images", "--json").stdout)}, {"arm:latest", by_digest})
+        self.assertIn("platform    linux/arm64\n", self.succeed("inspect", by_digest).stdout)
+        (self.scratch / "list.toml").write_text(f'[[image]]\nsource = "{name}"\n')
+        self.fail(2, "error: --platform is for images in registries, and --from names none\nhint: in a list, each image has its own "
+                  "'platforms' and 'referrers'\n", "mirror", "export", self.scratch / "b.tar", "--from", self.scratch / "list.toml",
+                  "--platform", "linux/amd64")
+
+    def test_places_that_are_meant_otherwise(self):
+        layout = make_layouts(self.scratch / "images")["image"][0]
+        self.succeed("copy", f"oci:{layout}", "sales")
+        self.fail(2, "error: 'registry.example/x:1' looks like a place in a registry, but without docker:// it is a name in the store; nothing "
+                  "was copied\nhint: docker://registry.example/x:1 sends the image there; in the store, use a name without a registry\n",
+                  "copy", "sales", "registry.example/x:1")
+        self.fail(10, "error: 'docker://registry.example/x:1' is in a registry; this takes images on this machine\nhint: 'dash-build pull "
+                  "registry.example/x:1' brings it into the store, 'dash-build copy docker://registry.example/x:1 docker://…' to another "
+                  "registry, and 'dash-build manifest registry.example/x:1' shows what it is\n", "inspect", "docker://registry.example/x:1")
+        self.fail(2, "error: 'tags registry.example/x:1' names one image of a repository\nhint: leave the tag out to list them all; "
+                  "'dash-build manifest registry.example/x:1' shows whether one is there\n", "tags", "registry.example/x:1")
+        self.fail(2, "error: -t 'x@sha256:" + "0" * 64 + "' is a name with a digest\nhint: give a tag: the digest is the image's own\n",
+                  "pull", "registry.example/x:1", "-t", "x@sha256:" + "0" * 64)
+        login = subprocess.run([PROGRAM, "login", "https://registry.example/", "-u", USER], input=PASSWORD, capture_output=True, text=True,
+                               check=False, env={"HOME": str(self.home), "PATH": "/usr/bin:/bin"})
+        self.assertEqual((login.returncode, login.stderr), (
+            2, "error: 'https://registry.example/' is not a registry's host name\nhint: write HOST[:PORT], without https:// and without a "
+            "path: registry.example:5000\n"))
+        creds = ("--creds", f"{USER}:{PASSWORD}")
+        several = "hint: 'dash-build login' stores a password for each registry\n"
+        self.fail(2, f"error: --creds is for one registry, and several are named: a.example, b.example\n{several}", "mirror", "export",
+                  self.scratch / "b.tar", "--from", "docker://a.example/x:1", "b.example/y:1", *creds)
+        app = self.make_app({"Procfile": "web: python app.py\n", "app.py": "\n"})
+        self.fail(2, f"error: --creds is for a registry, and none is named\n{several}", "build", app, *creds)
+
     def test_deleting_is_off(self):
         server = self.registry(deletes=False)
         layout, digest = make_layouts(self.scratch / "images")["image"]
@@ -262,7 +350,7 @@ class RegistryErrorTest(Case):
         run("mount", "-t", "tmpfs", "-o", "size=30m", "tmpfs", disk)
         self.addCleanup(run, "umount", "-l", disk, check=False)
         store = disk / "store"
-        space = "hint: free space (or inodes) on that file system, run 'dash-build gc', or set DASH_BUILD_HOME to another disk\n"
+        space = "hint: free space (or inodes) on that file system; for the store, 'dash-build gc' frees some, and DASH_BUILD_HOME sets another disk\n"
         self.fail(7, f"error: cannot write $S/disk/store/layout/blobs/sha256/{layer[7:]}.part: No space left on device\n"
                   f"  while pulling {name}\n{space}", "pull", name, store=store)
         self.assertEqual(self.dash("validate", store=store).stdout, "valid\n")

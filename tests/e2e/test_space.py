@@ -29,7 +29,7 @@ class SpaceTest(Case):
         self.assertEqual(result.returncode, 7, result.stderr)
         message = result.stderr[result.stderr.index("error: ") :]
         self.assertRegex(message, expected)
-        self.assertIn("hint: free space (or inodes) on that file system, run 'dash-build gc', or set DASH_BUILD_HOME to another disk\n", message)
+        self.assertIn("hint: free space (or inodes) on that file system; for the store, 'dash-build gc' frees some, and DASH_BUILD_HOME sets another disk\n", message)
         self.assertEqual(self.dash("validate", store=store).stdout, "valid\n")
         self.assertEqual(list((store / "work").iterdir()), [])
         return message

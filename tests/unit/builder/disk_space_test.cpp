@@ -30,8 +30,8 @@ TEST_CASE("space that is there is no error") {
 
 TEST_CASE("space that is not there") {
   const std::string hint =
-      " | free space (or inodes) on that file system, run 'dash-build gc', or set DASH_BUILD_HOME to another "
-      "disk";
+      " | free space (or inodes) on that file system; for the store, 'dash-build gc' frees some, and "
+      "DASH_BUILD_HOME sets another disk";
   constexpr std::uint64_t kExabyte = 1'000'000'000'000'000'000;
   CHECK(without_figure(error_of([] {
           require_space("/tmp", {kExabyte, 1}, "the step");

@@ -155,7 +155,7 @@ TEST_CASE("an index is resolved to the platform") {
   CHECK(copy_image(from, index, to, kArm64).digest == arm.digest);
   CHECK_THROWS_WITH(copy_image(from, index, to, {"linux", "riscv64", ""}),
                     "index " + index.digest.to_string() +
-                        " has no image for linux/riscv64; it has linux/amd64, linux/arm64");
+                        " has no image for linux/riscv64; it has linux/amd64, linux/arm64/v8");
   CHECK(code_of([&] { copy_image(from, attestation, to); }) == ErrorCode::unsupported);
 }
 
@@ -178,7 +178,7 @@ TEST_CASE("picking an image from an index") {
   CHECK_THROWS_WITH(pick({tagged(two, "v2"), tagged(one, "v1")}, ""),
                     "x.tar holds 2 images; their tags are: v1, v2");
   CHECK(code_of([&] { pick({tagged(two, "v2"), tagged(one, "v1")}, ""); }) == ErrorCode::usage);
-  CHECK_THROWS_WITH(pick({arm}, ""), "x.tar has no image for linux/amd64; it has linux/arm64");
+  CHECK_THROWS_WITH(pick({arm}, ""), "x.tar has no image for linux/amd64; it has linux/arm64/v8");
 }
 
 TEST_CASE("an archive comes back as it was, and is the same every time") {

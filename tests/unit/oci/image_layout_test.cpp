@@ -54,6 +54,36 @@ TEST_CASE_METHOD(Fixture, "names point at images") {
   CHECK(layout.index().manifests.size() == 1);
 }
 
+TEST_CASE_METHOD(Fixture, "foreign layers may be absent, and are checked when they are there") {
+  const auto config = layout.put(ImageConfig{}.to_json(), media_type::kConfig);
+  const std::string type = "application/vnd.oci.image.layer.nondistributable.v1.tar";
+  const Descriptor foreign{type, Digest::of("elsewhere"), 9, {}, std::nullopt};
+  const Manifest manifest{config, {foreign}, {}};
+  layout.tag("app", layout.put(manifest.to_json(), media_type::kManifest));
+  CHECK(layout.validate().empty());
+  layout.put("elsewhere", type);
+  damage(foreign.digest, "elsewhene");
+  CHECK(layout.validate().size() == 1);
+}
+
+TEST_CASE_METHOD(Fixture, "an artifact is no image") {
+  const auto config = layout.put("{}", media_type::kEmpty);
+  const Manifest artifact{config, {}, {}, "application/vnd.example"};
+  CHECK(artifact.artifact() == "application/vnd.example");
+  CHECK(Manifest{config, {}, {}}.artifact() == media_type::kEmpty);
+  const auto entry = layout.put(artifact.to_json(), media_type::kManifest);
+  layout.tag("art", entry);
+  CHECK(layout.validate().empty());
+  try {
+    layout.load(entry);
+    FAIL("an artifact was taken for an image");
+  } catch (const Error& error) {
+    CHECK(error.code() == ErrorCode::unsupported);
+    CHECK(error.message() == concat("manifest ", entry.digest.to_string(),
+                                    " is no image: it is an artifact of the type 'application/vnd.example'"));
+  }
+}
+
 TEST_CASE_METHOD(Fixture, "concurrent updates of the index are all kept") {
   const auto manifest = image("x");
   std::vector<std::thread> threads;

@@ -54,7 +54,8 @@ TEST_CASE("hosts: without files, plain HTTP only on loopback or by name") {
   h.settings.insecure = {"registry.example"};
   CHECK(h.show("registry.example") == Shown{"https://registry.example/v2 team/app lrp http insecure"});
   CHECK(error_of([&] { h.find("registry.example/x"); }) ==
-        "usage: 'registry.example/x' is not a registry's host name | ");
+        "usage: 'registry.example/x' is not a registry's host name | write HOST[:PORT], without https:// and "
+        "without a path: registry.example:5000");
 }
 
 TEST_CASE("hosts: hosts.toml in the order of the file") {
