@@ -101,14 +101,14 @@ std::vector<oci::Reference> parse_tags(const std::string& option, const std::vec
 }
 
 // Whose --creds are.
-std::string credentials_registry(const BuildOptions& options) {
-  if (options.app.registry.credentials.empty()) return {};
+std::string credentials_registry(const AppOptions& options, const std::vector<std::string>& cache_to) {
+  if (options.registry.credentials.empty()) return {};
   std::set<std::string> out;
-  for (const auto* texts : {&options.push, &options.cache_from, &options.cache_to})
+  for (const auto* texts : {&options.push, &options.cache_from, &cache_to})
     for (const auto& name : parse_remote_names("--creds for", *texts)) out.insert(name.registry);
-  if (options.app.base.starts_with(kRegistryTransport))
-    out.insert(oci::Reference::parse(without_transport(options.app.base)).registry);
-  return only_registry(options.app.registry, out);
+  if (options.base.starts_with(kRegistryTransport))
+    out.insert(oci::Reference::parse(without_transport(options.base)).registry);
+  return only_registry(options.registry, out);
 }
 
 // What is named, and the images that are replaced. Offline, what a setting names is no fault.
@@ -154,7 +154,7 @@ builder::BuildReport build(const BuildOptions& options, const builder::BuildRequ
 
 int run_command(const BuildOptions& given, std::stop_token stop) {
   auto options = given;
-  options.app.registry.credentials_registry = credentials_registry(options);
+  options.app.registry.credentials_registry = credentials_registry(options.app, options.cache_to);
   auto request = make_request(options.app);
   use_lock(request, options.app.locked, options.common, options.app.registry);
   const auto outputs = parse_outputs(options.outputs, request.name);
@@ -177,7 +177,9 @@ int run_command(const BuildOptions& given, std::stop_token stop) {
   return 0;
 }
 
-int run_command(const PlanOptions& options, std::stop_token stop) {
+int run_command(const PlanOptions& given, std::stop_token stop) {
+  auto options = given;
+  options.app.registry.credentials_registry = credentials_registry(options.app, {});
   const auto events = make_renderer(Progress::quiet, environment_variables());  // warnings only
   auto request = make_request(options.app);
   use_lock(request, options.app.locked, options.common, options.app.registry);
