@@ -14,7 +14,7 @@ namespace dash::builder {
 namespace {
 
 // Part of the step's key: changes when the same source would give another layer.
-constexpr const char* kAppRecipe = "app 1";
+constexpr const char* kAppRecipe = "app 2";
 constexpr std::size_t kShownDigest = 12;        // hexadecimal digits
 constexpr std::size_t kShownBytes = 16 * 1024;  // some 300 files
 
