@@ -10,7 +10,7 @@ import unittest
 
 from support import PROGRAM, SHARED_STORE, Case, decisions, run
 
-KILLS = int(os.environ.get("DASH_E2E_KILLS", "20"))
+KILLS = int(os.environ.get("DASH_E2E_KILLS", "12"))
 
 
 def processes_using(text):

@@ -12,7 +12,7 @@ import unittest
 from package_index import PackageIndex, wheel
 from support import PROGRAM, SHARED_STORE, Case, decisions, pinned_uv
 
-KILLS = int(os.environ.get("DASH_E2E_SHARED_KILLS", "40"))
+KILLS = int(os.environ.get("DASH_E2E_SHARED_KILLS", "30"))
 AT_ONCE = 3
 MIB = 1 << 20
 
