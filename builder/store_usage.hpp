@@ -35,8 +35,10 @@ struct StoreItem {
   // Blobs and snapshots: whether an image that has a name needs it.
   bool named = false;
 
-  // Whether a build could make or fetch it again.
+  // Whether a build could make or fetch it again: what a quota removes.
   bool can_go() const;
+  // That, and what only `gc` removes.
+  bool is_reclaimable() const { return can_go() || kind == Kind::partial; }
 };
 
 // "layers", "downloads and uploads": as people and JSON read it.

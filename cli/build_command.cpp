@@ -106,8 +106,8 @@ std::string credentials_registry(const AppOptions& options, const std::vector<st
   std::set<std::string> out;
   for (const auto* texts : {&options.push, &options.cache_from, &cache_to})
     for (const auto& name : parse_remote_names("--creds for", *texts)) out.insert(name.registry);
-  if (options.base.starts_with(kRegistryTransport))
-    out.insert(oci::Reference::parse(without_transport(options.base)).registry);
+  if (options.base.starts_with(oci::kRegistryTransport))
+    out.insert(oci::Reference::parse(oci::without_transport(options.base)).registry);
   return only_registry(options.registry, out);
 }
 

@@ -50,10 +50,10 @@ std::vector<oci::Reference> parse_remote_names(const std::string& option,
                                                const std::vector<std::string>& texts) {
   std::vector<oci::Reference> out;
   for (const auto& text : texts) {
-    out.push_back(oci::Reference::parse(without_transport(text)).with_default_tag());
+    out.push_back(oci::Reference::parse(oci::without_transport(text)).with_default_tag());
     if (out.back().registry.empty())
       throw Error(ErrorCode::usage, concat(option, ' ', dash::quoted(text), " names no registry"))
-          .with_hint(concat("write it in full: REGISTRY/", without_transport(text)));
+          .with_hint(concat("write it in full: REGISTRY/", oci::without_transport(text)));
   }
   return out;
 }

@@ -56,9 +56,9 @@ std::string bundled_name(oci::Reference source, const oci::Descriptor& image) {
 
 // An image in a registry that --from names.
 std::optional<registry::MirrorImage> as_remote(const std::string& text, const MirrorExportOptions& options) {
-  const bool says_so = text.starts_with(kRegistryTransport);
+  const bool says_so = text.starts_with(oci::kRegistryTransport);
   if (!says_so && oci::ImageLocation::parse(text).kind != oci::ImageLocation::Kind::name) return std::nullopt;
-  auto name = oci::Reference::parse(without_transport(text)).with_default_tag();
+  auto name = oci::Reference::parse(oci::without_transport(text)).with_default_tag();
   if (name.registry.empty() && !says_so) return std::nullopt;
   registry::MirrorImage out;
   out.source = std::move(name);

@@ -43,7 +43,7 @@ std::vector<Row> rows_of(const builder::StoreUsage& usage) {
     auto& row = *std::ranges::find(rows, name_of(item), &Row::name);
     ++row.count;
     row.bytes += item.bytes;
-    if (item.can_go() || item.kind == Kind::partial) {
+    if (item.is_reclaimable()) {
       row.reclaimable += item.bytes;
       row.oldest = std::min(row.oldest.value_or(item.last_used), item.last_used);
     }

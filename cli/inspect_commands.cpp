@@ -1,6 +1,7 @@
 // `inspect` and `images`: what images, indexes and artifacts there are, and what is in them.
 #include "base/error.hpp"
 #include "base/text.hpp"
+#include "builder/layer_annotations.hpp"
 #include "cli/commands.hpp"
 #include "cli/host_environment.hpp"
 #include "cli/images.hpp"
@@ -29,7 +30,7 @@ std::string annotation_of(const oci::Descriptor& descriptor, const char* key) {
 }
 
 std::string step_of(const oci::Descriptor& layer) {
-  return annotation_of(layer, "io.dash-build.step");
+  return annotation_of(layer, builder::kStepAnnotation);
 }
 
 oci::Manifest read_manifest(const oci::BlobStore& store, const oci::Descriptor& manifest) {

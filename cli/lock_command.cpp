@@ -21,7 +21,7 @@ namespace {
 builder::ImageRecords records_in_registry(const std::string& name, const CommonOptions& common,
                                           const RegistryOptions& options) {
   const auto host = read_host_settings(common);
-  const auto reference = parse_remote_names(std::string(kRegistryTransport), {name}).front();
+  const auto reference = parse_remote_names(std::string(oci::kRegistryTransport), {name}).front();
   NullEvents events;
   BuildRegistry registry(registry_settings(options, host, common.home, reference.registry), events, {});
   const auto found = registry.manifest(reference, host_platform(host));
@@ -35,8 +35,8 @@ builder::ImageRecords records_in_registry(const std::string& name, const CommonO
 
 builder::ImageRecords records_of(const std::string& image, const CommonOptions& common,
                                  const RegistryOptions& options) {
-  if (image.starts_with(kRegistryTransport))
-    return records_in_registry(image.substr(kRegistryTransport.size()), common, options);
+  if (image.starts_with(oci::kRegistryTransport))
+    return records_in_registry(image.substr(oci::kRegistryTransport.size()), common, options);
   const auto found = find_image(image, common.home, read_host_settings(common)).image;
   return builder::read_image_records(found.manifest, found.config);
 }

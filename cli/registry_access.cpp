@@ -112,11 +112,6 @@ std::string only_registry(const RegistryOptions& options, const std::set<std::st
       .with_hint("'dash-build login' stores a password for each registry");
 }
 
-std::string_view without_transport(std::string_view name) {
-  if (name.starts_with(kRegistryTransport)) name.remove_prefix(kRegistryTransport.size());
-  return name;
-}
-
 fs::path transfers_directory(const fs::path& store) {
   return store / "transfers";
 }

@@ -7,7 +7,6 @@
 
 #include <set>
 #include <string>
-#include <string_view>
 
 namespace dash::cli {
 
@@ -19,10 +18,6 @@ registry::RegistrySettings registry_settings(const RegistryOptions& options,
 // Whose --creds are, where a command may ask several registries; empty when there are none. Error(usage) when
 // that is not clear.
 std::string only_registry(const RegistryOptions& options, const std::set<std::string>& registries);
-
-// "docker://NAME" is NAME: how other tools write what is in a registry.
-inline constexpr std::string_view kRegistryTransport = "docker://";
-std::string_view without_transport(std::string_view name);
 
 // What registry sessions remember between runs, below a store (docs/formats/store.md).
 fs::path transfers_directory(const fs::path& store);

@@ -31,7 +31,7 @@ struct Opened {
   Opened(const std::string& text, const CommonOptions& common, const RegistryOptions& options,
          const std::stop_token& stop, registry::RegistryClient::Use use = registry::RegistryClient::Use::read)
       : host(read_host_settings(common)),
-        name(oci::Reference::parse(without_transport(text))),
+        name(oci::Reference::parse(oci::without_transport(text))),
         session(registry_settings(options, host, common.home, name.registry)),
         client(session, name = session.hosts().complete(name), stop, use) {}
 };

@@ -39,7 +39,7 @@ void copy_local(const LocalImage& from, oci::ImageLayout& to, const std::string&
 }
 
 oci::Reference parse_remote(std::string_view text) {
-  return oci::Reference::parse(without_transport(text)).with_default_tag();
+  return oci::Reference::parse(oci::without_transport(text)).with_default_tag();
 }
 
 // A name that an image gets in the store.
@@ -111,7 +111,7 @@ class Transfers {
     registry::PullOptions options;
     options.platform = wanted_platform(platform, host_);
     options.name = name;
-    if (options.platform && !platform.empty()) require_platform(session, from, *options.platform);
+    if (!platform.empty()) options.other_platform = registry::PullOptions::OtherPlatform::refuse;
     const auto report = registry::Puller(session, *events_, stop_).pull(from, to, options);
     if (options.platform && platform.empty()) warn_of_other_platform(to, report.image, from.to_string());
     print(progress_, shown, report);
@@ -144,16 +144,6 @@ class Transfers {
 
   static std::string reference_of(const oci::Reference& name) {
     return name.digest ? name.digest->to_string() : name.tag;
-  }
-
-  // Before anything is fetched. A name that is not there is for the pull to report.
-  void require_platform(registry::RegistrySession& session, const oci::Reference& from,
-                        const oci::Platform& wanted) const {
-    with_context(concat("while pulling ", from.to_string()), [&] {
-      registry::RegistryClient client(session, from, stop_);
-      if (const auto image = client.resolve(reference_of(from)))
-        oci::require_platform(registry::RepositoryStore(client), *image, wanted, from.to_string());
-    });
   }
 
   void warn_of_other_platform(const oci::ImageLayout& store, const oci::Descriptor& image,
@@ -210,7 +200,7 @@ void copy_into_store(Transfers& transfers, const CopyOptions& options, const std
                           " sends the image there; in the store, use a name without "
                           "a registry"));
   builder::Store store(store_home(options.common.home, transfers.host().variables));
-  if (options.from.starts_with(kRegistryTransport))
+  if (options.from.starts_with(oci::kRegistryTransport))
     transfers.pull(parse_remote(options.from), store.layout(), name.to_string(), options.platform,
                    name.to_string());
   else
@@ -243,8 +233,8 @@ int run_command(const PullOptions& options, std::stop_token stop) {
 int run_command(const CopyOptions& options, std::stop_token stop) {
   using Kind = oci::ImageLocation::Kind;
   Transfers transfers(options.common, options.registry, options.progress, stop);
-  const bool from_registry = options.from.starts_with(kRegistryTransport);
-  if (options.to.starts_with(kRegistryTransport)) {
+  const bool from_registry = options.from.starts_with(oci::kRegistryTransport);
+  if (options.to.starts_with(oci::kRegistryTransport)) {
     const auto to = parse_remote(options.to);
     if (from_registry)
       transfers.copy(parse_remote(options.from), to, options.platform);

@@ -20,6 +20,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     dash::builder::parse_solver_answer(text);
   } catch (const dash::Error&) {
   }
-  dash::builder::find_in_repodata(text, "a");
+  dash::builder::find_in_repodata(text, {"a"});
   return 0;
 }

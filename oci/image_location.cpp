@@ -2,6 +2,7 @@
 
 #include "base/error.hpp"
 #include "base/text.hpp"
+#include "oci/reference.hpp"
 
 namespace dash::oci {
 
@@ -29,14 +30,12 @@ std::string_view prefix_of(ImageLocation::Kind kind) {
 }  // namespace
 
 ImageLocation ImageLocation::parse(std::string_view text) {
-  if (constexpr std::string_view kRegistry = "docker://"; text.starts_with(kRegistry))
+  if (const auto name = without_transport(text); name != text)
     throw Error(ErrorCode::unsupported,
                 concat(quoted(text), " is in a registry; this takes images on this machine"))
-        .with_hint(concat("'dash-build pull ", text.substr(kRegistry.size()),
-                          "' brings it into the store, 'dash-build copy ", text,
-                          " docker://…' to another registry, "
-                          "and 'dash-build manifest ",
-                          text.substr(kRegistry.size()), "' shows what it is"));
+        .with_hint(concat("'dash-build pull ", name, "' brings it into the store, 'dash-build copy ", text,
+                          " docker://…' to another registry, and 'dash-build manifest ", name,
+                          "' shows what it is"));
   for (const std::string_view other : {"dir:", "docker-daemon:", "containers-storage:"})
     if (text.starts_with(other))
       throw Error(ErrorCode::unsupported,

@@ -115,4 +115,9 @@ std::string Reference::to_string() const {
   return out;
 }
 
+std::string_view without_transport(std::string_view name) {
+  if (name.starts_with(kRegistryTransport)) name.remove_prefix(kRegistryTransport.size());
+  return name;
+}
+
 }  // namespace dash::oci

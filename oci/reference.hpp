@@ -23,4 +23,8 @@ struct Reference {
   std::string to_string() const;
 };
 
+// "docker://NAME" is NAME in a registry: how containers' tools write it.
+inline constexpr std::string_view kRegistryTransport = "docker://";
+std::string_view without_transport(std::string_view name);
+
 }  // namespace dash::oci

@@ -3,9 +3,11 @@
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "oci/image_copy.hpp"
+#include "oci/overlay_store.hpp"
 #include "registry/blob_fetch.hpp"
 #include "registry/blob_places.hpp"
 #include "registry/image_source.hpp"
+#include "registry/repository_store.hpp"
 #include "registry/transfer_group.hpp"
 
 #include <vector>
@@ -51,6 +53,9 @@ class Pull {
     const auto lease = to_.lease();
     report_.image = choose(*found);
     const auto contents = read_contents(source_, report_.image);
+    const bool is_chosen = report_.image.digest != found->digest;
+    if (options_.platform && !is_chosen && options_.other_platform == PullOptions::OtherPlatform::refuse)
+      require_platform(contents, from);
     group_.for_each(session_.transfers(), contents.blobs.size(),
                     [&](std::size_t i) { fetch_blob(contents.blobs[i]); });
     for (const auto& document : contents.documents) to_.put(document.bytes, document.descriptor.media_type);
@@ -64,6 +69,13 @@ class Pull {
     if (!options_.platform || !oci::media_type::is_index(found.media_type)) return found;
     to_.put(source_.document(found), found.media_type);
     return oci::resolve_manifest(to_, found, *options_.platform);
+  }
+
+  // Before anything large is fetched.
+  void require_platform(const ImageContents& contents, const oci::Reference& from) {
+    oci::OverlayStore store(std::make_unique<RepositoryStore>(client_));
+    for (const auto& document : contents.documents) store.add(document.bytes, document.descriptor.media_type);
+    oci::require_platform(store, report_.image, *options_.platform, from.to_string());
   }
 
   void fetch_blob(const oci::Descriptor& blob) {

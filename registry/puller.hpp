@@ -15,6 +15,9 @@ namespace dash::registry {
 struct PullOptions {
   // Which image of an index to take; nothing: the index with all its images.
   std::optional<oci::Platform> platform;
+  // What becomes of one image that is for another platform: Error(not_found) before its layers are fetched,
+  // or it is taken.
+  enum class OtherPlatform { take, refuse } other_platform = OtherPlatform::take;
   // The name (annotation org.opencontainers.image.ref.name) that the image gets in the layout; empty: none.
   std::string name;
   std::string step = "pull";  // name in events

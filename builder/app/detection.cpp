@@ -17,7 +17,7 @@ struct Rule {
 
 constexpr std::array<Rule, 5> kRules = {{{"conda-requirements.txt", Buildpack::conda},
                                          {"conda-runtime.txt", Buildpack::conda},
-                                         {"requirements.txt", Buildpack::python},
+                                         {kRequirementsFile, Buildpack::python},
                                          {"setup.py", Buildpack::python},
                                          {"pyproject.toml", Buildpack::python}}};
 
@@ -52,10 +52,9 @@ std::string shown_names(const AppDirectory& app, const std::vector<std::string>&
 std::string hint_for(const AppDirectory& app, const std::vector<std::string>& names) {
   for (const auto& name : names) {
     const auto lower = to_lower(name);
-    if (name == "requirements.txt" && safe_kind(app, name) == FileKind::directory)
+    if (name == kRequirementsFile && safe_kind(app, name) == FileKind::directory)
       return "requirements.txt is a directory: put the packages, one per line, into a file of this name";
-    if (std::find(kMisspelt.begin(), kMisspelt.end(), lower) != kMisspelt.end() ||
-        lower == "requirements.txt")
+    if (std::find(kMisspelt.begin(), kMisspelt.end(), lower) != kMisspelt.end() || lower == kRequirementsFile)
       return concat("rename ", quoted(name), " to 'requirements.txt'");
     if (lower == "environment.yml" || lower == "environment.yaml")
       return concat(quoted(name),

@@ -8,6 +8,8 @@
 
 namespace dash::builder {
 
+inline constexpr const char* kRequirementsFile = "requirements.txt";
+
 enum class Buildpack { python, conda };
 
 struct Detection {

@@ -8,7 +8,11 @@
 #include "builder/conda/installer_header.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <map>
+
+#include <fcntl.h>
+#include <unistd.h>
 
 namespace dash::builder {
 namespace {
@@ -21,27 +25,13 @@ constexpr std::uint64_t kMaxPreconda = std::uint64_t{512} << 20;
 constexpr const char* kExplicitFile = "conda-meta/initial-state.explicit.txt";
 constexpr const char* kUrls = "pkgs/urls";
 
-Error damaged(std::string_view shown, std::string_view what) {
-  return Error(ErrorCode::corrupt, concat(shown, " is damaged: ", what))
-      .with_hint("Get it again and compare its SHA-256 with the one its publisher names.");
-}
-
 // A part of a file.
 class RangeSource : public Source {
  public:
   RangeSource(const fs::path& file, std::uint64_t begin, std::uint64_t end)
-      : source_(file), left_(end - begin) {
-    while (begin > 0) {
-      const auto skipped = source_.skip(begin);
-      if (skipped == 0) break;
-      begin -= skipped;
-    }
-    std::string block(begin, '\0');
-    while (begin > 0) {
-      const auto count = source_.read(std::as_writable_bytes(std::span(block)).first(begin));
-      if (count == 0) break;
-      begin -= count;
-    }
+      : fd_(open_file(file, O_RDONLY)), source_(fd_.get(), file.string()), left_(end - begin) {
+    if (::lseek(fd_.get(), static_cast<off_t>(begin), SEEK_SET) < 0)
+      throw system_error(concat("cannot read ", file.string()), errno);
   }
   std::size_t read(MutableBytes buffer) override {
     const auto count =
@@ -49,39 +39,29 @@ class RangeSource : public Source {
     left_ -= count;
     return count;
   }
-  std::uint64_t skip(std::uint64_t count) override {
-    const auto skipped = source_.skip(std::min(count, left_));
-    left_ -= skipped;
-    return skipped;
-  }
 
  private:
-  FileSource source_;
+  UniqueFd fd_;
+  FdSource source_;
   std::uint64_t left_;
 };
 
 std::optional<InstallerHeader> header_of(const fs::path& file, std::string_view shown) {
-  FileSource source(file);
-  std::string start(kMaxInstallerHeader, '\0');
-  std::size_t filled = 0;
-  while (filled < start.size()) {
-    const auto count = source.read(std::as_writable_bytes(std::span(start)).subspan(filled));
-    if (count == 0) break;
-    filled += count;
-  }
-  return read_installer_header(std::string_view(start).substr(0, filled), fs::file_size(file), shown);
-}
-
-// "pkgs/x-1-0.conda" → "x-1-0.conda"; empty for what is no package in there.
-std::string_view package_file(std::string_view path) {
-  if (path.starts_with("./")) path.remove_prefix(2);
-  if (!path.starts_with(kPackages)) return {};
-  path.remove_prefix(kPackages.size());
-  return is_conda_package(path) && !contains(path, "/") ? path : std::string_view();
+  const std::uint64_t size = fs::file_size(file);
+  RangeSource source(file, 0, std::min<std::uint64_t>(size, kMaxInstallerHeader));
+  return read_installer_header(read_all(source, kMaxInstallerHeader, shown), size, shown);
 }
 
 std::string_view plain(std::string_view path) {
   return path.starts_with("./") ? path.substr(2) : path;
+}
+
+// "pkgs/x-1-0.conda" → "x-1-0.conda"; empty for what is no package in there.
+std::string_view package_file(std::string_view path) {
+  path = plain(path);
+  if (!path.starts_with(kPackages)) return {};
+  path.remove_prefix(kPackages.size());
+  return is_conda_package(path) && !contains(path, "/") ? path : std::string_view();
 }
 
 // Text files of preconda.tar.bz2, by path.
@@ -114,7 +94,8 @@ Payload read_payload(const fs::path& file, const InstallerHeader& header, std::s
     if (const auto name = package_file(entry->path); !name.empty())
       out.digests[std::string(name)].sha256 = sha256(reader.content());
   }
-  if (out.texts.empty()) throw damaged(shown, concat("it has no ", kPreconda, " with a list of packages"));
+  if (out.texts.empty())
+    throw damaged_installer(shown, concat("it has no ", kPreconda, " with a list of packages"));
   return out;
 }
 
@@ -123,7 +104,7 @@ ExplicitLock package_list(const Payload& payload, std::string_view shown) {
   if (const auto found = payload.texts.find(kExplicitFile); found != payload.texts.end())
     return parse_explicit_lock(found->second, concat(shown, ": ", kExplicitFile));
   const auto urls = payload.texts.find(kUrls);
-  if (urls == payload.texts.end()) throw damaged(shown, concat("it has no ", kUrls));
+  if (urls == payload.texts.end()) throw damaged_installer(shown, concat("it has no ", kUrls));
   return parse_explicit_lock("@EXPLICIT\n" + urls->second, concat(shown, ": ", kUrls));
 }
 
@@ -135,27 +116,28 @@ std::optional<InstallerContent> read_installer(const fs::path& file, std::string
   if (!header) return std::nullopt;
   RangeSource whole(file, header->payload, header->tar_end);
   if (const auto md5 = checksum_hex("md5", whole); md5 != header->md5)
-    throw damaged(shown, concat("the MD5 of what it holds is ", md5, ", its header says ", header->md5));
+    throw damaged_installer(shown,
+                            concat("the MD5 of what it holds is ", md5, ", its header says ", header->md5));
   const auto payload = read_payload(file, *header, shown, stop);
 
   InstallerContent out{header->name, header->version, package_list(payload, shown), {}};
   for (CondaPackageUrl& package : out.packages.packages) {
     const auto archive = payload.digests.find(package.file_name());
     if (archive == payload.digests.end())
-      throw damaged(shown, concat(package.file_name(), " is in its list, but not in it"));
+      throw damaged_installer(shown, concat(package.file_name(), " is in its list, but not in it"));
     package.digests.sha256 = archive->second.sha256;
     const auto record = payload.texts.find(concat(kPackages, package.dist(), "/info/repodata_record.json"));
     if (record != payload.texts.end()) package.repodata = record->second;
     if (package.name() == kConda) out.conda_version = package.version();
   }
-  if (out.packages.packages.empty()) throw damaged(shown, "its list of packages is empty");
+  if (out.packages.packages.empty()) throw damaged_installer(shown, "its list of packages is empty");
   return out;
 }
 
 void extract_installer_packages(const fs::path& file, std::string_view shown, const fs::path& directory,
                                 std::stop_token stop) {
   const auto header = header_of(file, shown);
-  if (!header) throw damaged(shown, "it has no header any more");
+  if (!header) throw damaged_installer(shown, "it has no header any more");
   RangeSource source(file, header->tar, header->tar_end);
   ArchiveReader reader(source, ArchiveReader::Format::tar, std::string(shown));
   while (const auto entry = reader.next()) {

@@ -1,6 +1,5 @@
 #include "builder/conda/installer_header.hpp"
 
-#include "base/error.hpp"
 #include "base/text.hpp"
 #include "builder/conda/platform.hpp"
 
@@ -11,11 +10,6 @@ namespace {
 
 constexpr std::string_view kEnd = "\n@@END_HEADER@@\n";
 constexpr std::size_t kMd5Digits = 32;
-
-Error damaged(std::string_view shown, std::string_view what) {
-  return Error(ErrorCode::corrupt, concat(shown, " is damaged: ", what))
-      .with_hint("Get it again, in binary mode, and compare its SHA-256 with the one its publisher names.");
-}
 
 // The value of a comment "# NAME:  value"; empty when there is none.
 std::string_view comment(std::string_view header, std::string_view name) {
@@ -30,7 +24,8 @@ std::string_view comment(std::string_view header, std::string_view name) {
 
 std::uint64_t number(std::string_view text, std::string_view shown) {
   const auto out = parse_uint(text);
-  if (!out) throw damaged(shown, concat("its header has ", quoted(text), " where a number should be"));
+  if (!out)
+    throw damaged_installer(shown, concat("its header has ", quoted(text), " where a number should be"));
   return *out;
 }
 
@@ -57,10 +52,15 @@ std::vector<std::uint64_t> part_sizes(std::string_view header, std::string_view 
 void check_size(std::string_view header, std::uint64_t size, std::string_view shown) {
   const auto bytes = comment(header, "BYTES");
   if (!bytes.empty() && number(bytes, shown) != size)
-    throw damaged(shown, concat("it has ", size, " bytes, its header says ", bytes));
+    throw damaged_installer(shown, concat("it has ", size, " bytes, its header says ", bytes));
 }
 
 }  // namespace
+
+Error damaged_installer(std::string_view shown, std::string_view what) {
+  return Error(ErrorCode::corrupt, concat(shown, " is damaged: ", what))
+      .with_hint("Get it again, in binary mode, and compare its SHA-256 with the one its publisher names.");
+}
 
 std::optional<InstallerHeader> read_installer_header(std::string_view start, std::uint64_t size,
                                                      std::string_view shown) {
@@ -78,7 +78,7 @@ std::optional<InstallerHeader> read_installer_header(std::string_view start, std
                 concat(shown, " is for ", quoted(out.platform), ", not for ", kCondaPlatform))
         .with_hint("Images are built for Linux on x86_64.");
   if (out.md5.size() != kMd5Digits || out.md5.find_first_not_of("0123456789abcdef") != std::string::npos)
-    throw damaged(shown, concat("its header has ", quoted(out.md5), " as an MD5"));
+    throw damaged_installer(shown, concat("its header has ", quoted(out.md5), " as an MD5"));
   check_size(header, size, shown);
 
   out.payload = end + kEnd.size();
@@ -87,14 +87,14 @@ std::optional<InstallerHeader> read_installer_header(std::string_view start, std
   const auto parts = part_sizes(header, shown);
   for (std::size_t i = 0; i < parts.size(); ++i) {
     if (parts[i] > size - out.tar)
-      throw damaged(shown, concat("it has ", size, " bytes, fewer than its header says"));
+      throw damaged_installer(shown, concat("it has ", size, " bytes, fewer than its header says"));
     const bool last = i + 1 == parts.size();
     if (!last)
       out.tar += parts[i];
     else if (parts[i] != 0)
       out.tar_end = out.tar + parts[i];
   }
-  if (out.tar >= out.tar_end) throw damaged(shown, "there is nothing behind its header");
+  if (out.tar >= out.tar_end) throw damaged_installer(shown, "there is nothing behind its header");
   return out;
 }
 

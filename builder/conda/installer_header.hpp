@@ -2,6 +2,8 @@
 // says where in the same file its payload is.
 #pragma once
 
+#include "base/error.hpp"
+
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -24,6 +26,9 @@ struct InstallerHeader {
   std::uint64_t tar = 0;
   std::uint64_t tar_end = 0;
 };
+
+// What is said of an installer that does not hold what it should.
+Error damaged_installer(std::string_view shown, std::string_view what);
 
 // Reads the header from the first bytes of a file of `size` bytes. Nothing when there is none: another kind
 // of installer. Error(corrupt) when its numbers do not fit the file (cut short, or changed as text),

@@ -1,13 +1,15 @@
 #include "builder/conda/solve.hpp"
 
 #include "base/error.hpp"
-#include "base/process.hpp"
 #include "base/text.hpp"
+#include "builder/app/conda_files.hpp"
+#include "builder/conda/conda_command.hpp"
 #include "builder/conda/solver_answer.hpp"
 #include "builder/image_config.hpp"
 
-#include <algorithm>
+#include <array>
 #include <map>
+#include <set>
 
 #include <nlohmann/json.hpp>
 
@@ -16,9 +18,9 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr const char* kDirectory = "/run/dash-build/conda";
 constexpr const char* kCache = "/run/dash-build/conda-packages";
-constexpr const char* kMachineCondarc = "/etc/conda/.condarc";
+// Of package files, the better one first.
+constexpr std::array<std::string_view, 2> kSuffixes = {".conda", ".tar.bz2"};
 constexpr std::uint64_t kMaxRepodata = std::uint64_t{2} << 30;
 constexpr std::size_t kMaxAnswer = std::size_t{256} << 20;
 
@@ -29,6 +31,7 @@ class Solver {
 
   CondaChange run() {
     SolverAnswer answer = parse_solver_answer(ask());
+    read_records(answer);
     CondaChange out;
     for (const SolvedPackage& package : answer.linked) out.linked.push_back(locate(package));
     out.unlinked = std::move(answer.unlinked);
@@ -37,7 +40,7 @@ class Solver {
 
  private:
   std::string ask() {
-    write_file(work_.path() / "conda-requirements.txt", request_.requirements);
+    write_file(work_.path() / kCondaRequirements, request_.requirements);
     const fs::path cache = bench_.store.caches() / "conda";
     make_directories(cache);
     bench_.store.claim(cache);
@@ -50,19 +53,18 @@ class Solver {
                     "--yes",
                     "--no-update-deps",
                     "--file",
-                    concat(kDirectory, "/conda-requirements.txt")};
+                    concat(kCondaFilesDirectory, '/', kCondaRequirements)};
     if (bench_.network == Network::none) command.argv.emplace_back("--offline");
-    command.environment = {concat("PATH=", kCondaPrefix, "/bin:", kDefaultSearchPath),
-                           "HOME=/root",
-                           "LANG=C.UTF-8",
-                           "PYTHONDONTWRITEBYTECODE=1",
-                           concat("CONDA_PKGS_DIRS=", kCache),
-                           "CONDA_AUTO_UPDATE_CONDA=false",
-                           "CONDA_NOTIFY_OUTDATED_CONDA=false"};
+    command.environment = conda_environment();
+    for (const auto& variable :
+         {std::string("HOME=/root"), concat("CONDA_PKGS_DIRS=", kCache),
+          std::string("CONDA_AUTO_UPDATE_CONDA=false"), std::string("CONDA_NOTIFY_OUTDATED_CONDA=false")})
+      command.environment.push_back(variable);
     command.network = bench_.network;
     command.secrets = SandboxCommand::Secrets::visible;
     using Access = SandboxMount::Access;
-    command.mounts = {{work_.path(), kDirectory, Access::read_only}, {cache, kCache, Access::read_write}};
+    command.mounts = {{work_.path(), kCondaFilesDirectory, Access::read_only},
+                      {cache, kCache, Access::read_write}};
     if (!request_.condarc.empty())
       command.mounts.push_back({request_.condarc, kMachineCondarc, Access::read_only});
     if (bench_.network == Network::host && !bench_.host.netrc.empty())
@@ -84,18 +86,37 @@ class Solver {
     return output;
   }
 
+  static std::string directory_of(const SolvedPackage& package) {
+    return concat(package.base_url, '/', package.subdir);
+  }
+
+  // Of the packages whose records the answer lacks: those that channels have. Their lists are large, so each
+  // is read once and not kept in memory.
+  void read_records(const SolverAnswer& answer) {
+    std::map<std::string, std::set<std::string, std::less<>>> wanted;
+    for (const SolvedPackage& package : answer.linked)
+      if (package.record.empty())
+        for (const std::string_view suffix : kSuffixes)
+          wanted[directory_of(package)].insert(concat(package.dist, suffix));
+    for (const auto& [directory, files] : wanted)
+      records_[directory] = find_in_repodata(repodata_of(directory), files);
+  }
+
   // The package with its digests: from the answer, or from the channel's list.
   CondaPackageUrl locate(const SolvedPackage& package) {
     CondaPackageUrl out;
     std::string record = package.record;
     out.url = package.url;
     if (record.empty()) {
-      const std::string directory = concat(package.base_url, '/', package.subdir);
-      const std::string& repodata = repodata_of(directory);
-      for (const std::string_view suffix : {".conda", ".tar.bz2"}) {
-        record = find_in_repodata(repodata, concat(package.dist, suffix));
-        out.url = concat(directory, '/', package.dist, suffix);
-        if (!record.empty()) break;
+      const std::string directory = directory_of(package);
+      const RepodataRecords& records = records_.at(directory);
+      for (const std::string_view suffix : kSuffixes) {
+        const std::string file = concat(package.dist, suffix);
+        const auto found = records.find(file);
+        if (found == records.end()) continue;
+        record = found->second;
+        out.url = concat(directory, '/', file);
+        break;
       }
     }
     const Json values = Json::parse(record, nullptr, false);
@@ -112,8 +133,7 @@ class Solver {
   }
 
   // The channel's list; what was read last is kept for builds without a network.
-  const std::string& repodata_of(const std::string& directory) {
-    if (const auto found = repodata_.find(directory); found != repodata_.end()) return found->second;
+  std::string repodata_of(const std::string& directory) const {
     const fs::path cache = bench_.store.caches() / "conda-repodata";
     make_directories(cache);
     bench_.store.claim(cache);
@@ -131,13 +151,13 @@ class Solver {
       throw Error(ErrorCode::unavailable, concat("the list of the channel ", redact_url(directory),
                                                  " is not in the store, and the build is offline"))
           .with_hint("Build once online with the same store.");
-    return repodata_.emplace(directory, std::move(*text)).first->second;
+    return std::move(*text);
   }
 
   const Workbench& bench_;
   const CondaSolveRequest& request_;
   TempDirectory work_;
-  std::map<std::string, std::string> repodata_;
+  std::map<std::string, RepodataRecords> records_;  // by channel and subdirectory
 };
 
 }  // namespace

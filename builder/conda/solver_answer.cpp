@@ -77,6 +77,29 @@ std::vector<Json> packages_of(const Json& actions, const char* key) {
   return found->get<std::vector<Json>>();
 }
 
+// The quote that ends the string that begins at `begin`.
+std::size_t end_of_string(std::string_view json, std::size_t begin) {
+  for (auto i = json.find_first_of("\"\\", begin + 1); i != std::string_view::npos;
+       i = json.find_first_of("\"\\", i)) {
+    if (json[i] == '"') return i;
+    i += 2;  // an escaped character
+  }
+  return std::string_view::npos;
+}
+
+// The brace that ends the object that begins at `begin`.
+std::size_t end_of_object(std::string_view json, std::size_t begin) {
+  std::size_t depth = 0;
+  for (auto i = json.find_first_of("\"{}", begin); i != std::string_view::npos;
+       i = json.find_first_of("\"{}", i + 1)) {
+    if (json[i] == '{') ++depth;
+    if (json[i] == '}' && --depth == 0) return i;
+    if (json[i] == '"') i = end_of_string(json, i);
+    if (i == std::string_view::npos) break;
+  }
+  return std::string_view::npos;
+}
+
 }  // namespace
 
 SolverAnswer parse_solver_answer(const std::string& text) {
@@ -110,26 +133,24 @@ SolverAnswer parse_solver_answer(const std::string& text) {
   return out;
 }
 
-std::string find_in_repodata(std::string_view repodata, std::string_view file_name) {
-  const std::string key = concat('"', file_name, '"');
-  for (auto at = repodata.find(key); at != std::string_view::npos; at = repodata.find(key, at + 1)) {
-    auto open = repodata.find_first_not_of(" \t\r\n:", at + key.size());
-    if (open == std::string_view::npos || repodata[open] != '{') continue;
-    std::size_t depth = 0;
-    bool in_string = false;
-    for (auto i = open; i < repodata.size(); ++i) {
-      const char c = repodata[i];
-      if (in_string && c == '\\')
-        ++i;
-      else if (c == '"')
-        in_string = !in_string;
-      else if (!in_string && c == '{')
-        ++depth;
-      else if (!in_string && c == '}' && --depth == 0)
-        return std::string(repodata.substr(open, i + 1 - open));
-    }
+RepodataRecords find_in_repodata(std::string_view repodata,
+                                 const std::set<std::string, std::less<>>& file_names) {
+  RepodataRecords out;
+  for (auto at = repodata.find('"'); at != std::string_view::npos && out.size() < file_names.size();
+       at = repodata.find('"', at)) {
+    const auto end = end_of_string(repodata, at);
+    if (end == std::string_view::npos) break;
+    const auto name = repodata.substr(at + 1, end - at - 1);
+    at = end + 1;
+    if (!file_names.contains(name) || out.contains(name)) continue;
+    const auto object = repodata.find_first_not_of(" \t\r\n:", at);
+    if (object == std::string_view::npos || repodata[object] != '{') continue;
+    const auto object_end = end_of_object(repodata, object);
+    if (object_end == std::string_view::npos) break;
+    out.emplace(name, repodata.substr(object, object_end + 1 - object));
+    at = object_end + 1;
   }
-  return {};
+  return out;
 }
 
 }  // namespace dash::builder

@@ -3,6 +3,9 @@
 
 #include "builder/conda/explicit_lock.hpp"
 
+#include <functional>
+#include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -29,8 +32,12 @@ struct SolverAnswer {
 // text as output. Error(corrupt) for what is no answer at all.
 SolverAnswer parse_solver_answer(const std::string& text);
 
-// The record of a package file in a channel's repodata.json, as it is there; empty when it is not there.
-// The text may be large: it is searched, not parsed as a whole.
-std::string find_in_repodata(std::string_view repodata, std::string_view file_name);
+// Records of package files, by file name.
+using RepodataRecords = std::map<std::string, std::string, std::less<>>;
+
+// The records of those files that a channel's repodata.json has, as they are there. The text may be large: it
+// is gone through once, and not parsed as a whole.
+RepodataRecords find_in_repodata(std::string_view repodata,
+                                 const std::set<std::string, std::less<>>& file_names);
 
 }  // namespace dash::builder

@@ -70,7 +70,9 @@ class LockCheck {
   enum class Interpreter { asked, left_out };
 
   void add_stand_in(const std::string& name, const std::string& version, const std::string& requires_python) {
-    const auto wheel = stand_in_wheel(name, version, requires_python);
+    std::vector<std::string> fields;
+    if (!requires_python.empty()) fields.push_back(concat("Requires-Python: ", requires_python));
+    const auto wheel = stand_in_wheel(name, version, fields);
     write_file_atomic(uv_.directory() / "lock" / wheel.file_name, wheel.bytes);
   }
 

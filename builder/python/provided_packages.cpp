@@ -4,6 +4,7 @@
 #include "base/text.hpp"
 #include "builder/packages/package_name.hpp"
 #include "builder/packages/write_layers.hpp"
+#include "builder/python/stand_in_wheel.hpp"
 #include "builder/python/uv_compile.hpp"
 #include "oci/layer_writer.hpp"
 
@@ -17,10 +18,8 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr const char* kWheels = "/run/dash-build/provided";
-
-// Any Python 3.6 runs it. Prints a list of [name, version, paths]; argv[1] is where wheels go.
-constexpr const char* kProgram = R"(import csv, email, glob, importlib.util, json, os, sys, sysconfig, zipfile
+// Any Python 3.6 runs it. Prints a list of [name, version, paths, lines of metadata].
+constexpr const char* kProgram = R"(import csv, email, glob, importlib.util, json, os, sys, sysconfig
 site = sysconfig.get_path("purelib")
 
 def recorded(info):
@@ -58,16 +57,10 @@ for info in sorted(glob.glob(site + "/*.dist-info") + glob.glob(site + "/*.egg-i
     if not name or not version:
         continue
     paths = gathered(recorded(info)) if os.path.isfile(info + "/RECORD") else []
-    stem = "%s-%s" % (name.replace("-", "_"), version.replace("-", "_"))
-    lines = ["Metadata-Version: 2.1", "Name: " + name, "Version: " + version]
-    for key in ("Requires-Python", "Requires-Dist", "Provides-Extra"):
-        lines += ["%s: %s" % (key, " ".join(value.split())) for value in message.get_all(key, [])]
-    with zipfile.ZipFile(os.path.join(sys.argv[1], stem + "-py2.py3-none-any.whl"), "w") as wheel:
-        wheel.writestr(stem + ".dist-info/METADATA", "\n".join(lines) + "\n")
-        wheel.writestr(stem + ".dist-info/WHEEL",
-                       "Wheel-Version: 1.0\nGenerator: dash-build\nRoot-Is-Purelib: true\nTag: py2-none-any\nTag: py3-none-any\n")
-        wheel.writestr(stem + ".dist-info/RECORD", "")
-    out.append([name, version, [path[1:] for path in paths]])
+    fields = ["%s: %s" % (key, " ".join(value.split()))
+              for key in ("Requires-Python", "Requires-Dist", "Provides-Extra")
+              for value in message.get_all(key, [])]
+    out.append([name, version, [path[1:] for path in paths], fields])
 print(json.dumps(out))
 )";
 
@@ -91,9 +84,8 @@ ProvidedPackages::ProvidedPackages(const Workbench& bench, const std::vector<oci
     : wheels_(bench.store.work_directory()) {
   SandboxCommand command;
   command.layers = layers;
-  command.argv = {interpreter.executable, "-I", "-S", "-c", kProgram, kWheels};
+  command.argv = {interpreter.executable, "-I", "-S", "-c", kProgram};
   command.environment = {"LANG=C.UTF-8", "PYTHONDONTWRITEBYTECODE=1", "PYTHONUTF8=1"};
-  command.mounts = {{wheels_.path(), kWheels, SandboxMount::Access::read_write}};
   std::string output;
   command.on_stdout_bytes = [&](std::string_view bytes) { output += bytes; };
   const auto result = bench.sandbox.run(command, bench.stop);
@@ -104,9 +96,15 @@ ProvidedPackages::ProvidedPackages(const Workbench& bench, const std::vector<oci
         concat("listing the Python packages that conda installed failed with exit code ", result.exit_code))
         .with_output(result.tail)
         .with_hint("Python 3.6 or newer is needed for requirements.txt in a conda app.");
-  for (const Json& one : list)
-    packages_.push_back({normal_package_name(one.at(0).get<std::string>()), one.at(1).get<std::string>(),
-                         one.at(2).get<std::vector<std::string>>()});
+  for (const Json& one : list) {
+    Package package{normal_package_name(one.at(0).get<std::string>()), one.at(1).get<std::string>(),
+                    one.at(2).get<std::vector<std::string>>()};
+    const auto wheel =
+        stand_in_wheel(package.name, package.version, one.at(3).get<std::vector<std::string>>());
+    if (contains(wheel.file_name, "/")) continue;  // no requirement can mean that
+    write_file(wheels_.path() / wheel.file_name, wheel.bytes);
+    packages_.push_back(std::move(package));
+  }
   std::ranges::stable_sort(packages_, {}, &Package::name);
   const auto same = std::ranges::unique(packages_, {}, &Package::name);
   packages_.erase(same.begin(), same.end());

@@ -22,7 +22,7 @@ bool is_project(const LocalSource& source) {
   return source.kind == FileKind::directory && source.use != LocalSource::Use::find_links;
 }
 
-// uv would refuse to resolve over a file that it can't read.
+// Nothing for text over which uv would refuse to resolve.
 std::optional<Lock> readable_lock(const std::string& text) {
   if (text.empty()) return std::nullopt;
   try {

@@ -48,15 +48,16 @@ class StoredZip {
 }  // namespace
 
 StandInWheel stand_in_wheel(const std::string& name, const std::string& version,
-                            const std::string& requires_python) {
-  auto file_name = name;
-  std::ranges::replace(file_name, '-', '_');
-  const auto title = concat(file_name, '-', version);
+                            const std::vector<std::string>& fields) {
+  const auto part = [](std::string text) {
+    std::ranges::replace(text, '-', '_');
+    return text;
+  };
+  const auto title = concat(part(name), '-', part(version));
   const auto info = concat(title, ".dist-info/");
   StoredZip zip;
-  zip.add(info + "METADATA",
-          concat("Metadata-Version: 2.1\nName: ", name, "\nVersion: ", version, '\n',
-                 requires_python.empty() ? "" : concat("Requires-Python: ", requires_python, '\n')));
+  zip.add(info + "METADATA", concat("Metadata-Version: 2.1\nName: ", name, "\nVersion: ", version, '\n',
+                                    join(fields, "\n"), '\n'));
   zip.add(info + "WHEEL",
           "Wheel-Version: 1.0\nGenerator: dash-build\nRoot-Is-Purelib: true\nTag: py3-none-any\n");
   zip.add(info + "RECORD", "");

@@ -1,7 +1,8 @@
-// Wheels that say nothing but a name and a version, for asking uv whether a requirement is met.
+// Wheels that have metadata and nothing else, to tell uv of packages that it need not fetch.
 #pragma once
 
 #include <string>
+#include <vector>
 
 namespace dash::builder {
 
@@ -10,8 +11,8 @@ struct StandInWheel {
   std::string bytes;
 };
 
-// `name` is normalised; `requires_python` may be empty.
+// `name` is normalised; `fields` are further lines of its METADATA, "Requires-Python: >=3.8".
 StandInWheel stand_in_wheel(const std::string& name, const std::string& version,
-                            const std::string& requires_python);
+                            const std::vector<std::string>& fields = {});
 
 }  // namespace dash::builder

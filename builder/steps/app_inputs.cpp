@@ -6,10 +6,6 @@
 
 namespace dash::builder {
 
-namespace {
-constexpr const char* kRequirementsFile = "requirements.txt";
-}
-
 AppInputs read_app_inputs(const Workbench& bench, const BuildRequest& request) {
   AppDirectory directory(request.app_directory);
   auto detection = detect_buildpack(directory);

@@ -17,8 +17,6 @@ namespace {
 // Name of the default base image in the store; the last one that was made has it.
 constexpr const char* kDefaultBaseName = "dash-build/base:bookworm";
 
-constexpr const char* kRegistryTransport = "docker://";
-
 // Bootstrapping takes a minute, so it is done once for all compressions and all SOURCE_DATE_EPOCHs: the
 // record under the recipe alone tells of layers that only have to be compressed again.
 class DefaultBase : public Step {
@@ -202,8 +200,8 @@ class RemoteBase : public Step {
 
 std::unique_ptr<Step> make_base_step(const Workbench& bench, const std::string& base) {
   if (base.empty()) return std::make_unique<DefaultBase>(bench);
-  if (base.starts_with(kRegistryTransport))
-    return std::make_unique<RemoteBase>(bench, base.substr(std::string_view(kRegistryTransport).size()));
+  if (base.starts_with(oci::kRegistryTransport))
+    return std::make_unique<RemoteBase>(bench, std::string(oci::without_transport(base)));
   return std::make_unique<GivenBase>(bench, base);
 }
 

@@ -1,6 +1,6 @@
 // The conda environment: the runtime's packages and those of conda-requirements.txt.
-#include "base/process.hpp"
 #include "base/text.hpp"
+#include "builder/conda/conda_command.hpp"
 #include "builder/conda/conda_packages.hpp"
 #include "builder/conda/history.hpp"
 #include "builder/conda/installer.hpp"
@@ -21,16 +21,10 @@
 
 namespace dash::builder {
 
-std::vector<std::string> conda_environment() {
-  return {concat("PATH=", kCondaPrefix, "/bin:", kDefaultSearchPath), "LANG=C.UTF-8",
-          "PYTHONDONTWRITEBYTECODE=1"};
-}
-
 namespace {
 
 // Part of the step's key: changes when the same inputs would give other layers.
 constexpr const char* kRecipe = "conda 1";
-constexpr const char* kRequirementsDirectory = "/run/dash-build/conda";
 
 // Packages of an installer that the store does not have any more come from the installer, not from the URL
 // that they had once.
@@ -251,21 +245,21 @@ class CondaPackagesStep : public Step {
     write_file(work.path() / "pinned", pinned());
     AppCommand command;
     command.step = kCondaPackagesStep;
-    command.script = concat("mkdir -p ", kCondaPrefix, "/conda-meta\n[ ! -s ", kRequirementsDirectory,
-                            "/condarc ] || cp ", kRequirementsDirectory, "/condarc ", kCondaPrefix,
-                            "/.condarc\n[ ! -s ", kRequirementsDirectory, "/pinned ] || cp ",
-                            kRequirementsDirectory, "/pinned ", kCondaPrefix, "/conda-meta/pinned\n");
+    command.script =
+        concat("mkdir -p ", kCondaPrefix, "/conda-meta\n[ ! -s ", kCondaFilesDirectory, "/condarc ] || cp ",
+               kCondaFilesDirectory, "/condarc ", kCondaPrefix, "/.condarc\n[ ! -s ", kCondaFilesDirectory,
+               "/pinned ] || cp ", kCondaFilesDirectory, "/pinned ", kCondaPrefix, "/conda-meta/pinned\n");
     if (asks_for_something())
       command.script +=
           concat(kCondaPrefix, "/bin/conda install --yes --no-update-deps",
-                 bench_.network == Network::none ? " --offline" : "", " --file ", kRequirementsDirectory, '/',
+                 bench_.network == Network::none ? " --offline" : "", " --file ", kCondaFilesDirectory, '/',
                  kCondaRequirements, "\nrm -rf ", kCondaPrefix, "/pkgs\n");
     command.environment = conda_environment();
     command.profile = AppCommand::Profile::skip;
     using Access = SandboxMount::Access;
-    command.mounts = {{work.path(), kRequirementsDirectory, Access::read_only}};
+    command.mounts = {{work.path(), kCondaFilesDirectory, Access::read_only}};
     if (!request_.conda.condarc.empty())
-      command.mounts.push_back({request_.conda.condarc, "/etc/conda/.condarc", Access::read_only});
+      command.mounts.push_back({request_.conda.condarc, kMachineCondarc, Access::read_only});
     auto result = run_app_command(bench_, layers, command);
     if (result.exit_code != 0)
       throw Error(ErrorCode::step_failed, concat("conda install failed with exit code ", result.exit_code))

@@ -1,5 +1,6 @@
 // The conda that the app's packages are installed with: its installer, read and not run.
 #include "base/text.hpp"
+#include "builder/conda/conda_command.hpp"
 #include "builder/conda/installer.hpp"
 #include "builder/conda/installer_source.hpp"
 #include "builder/conda/lock_text.hpp"

@@ -1,17 +1,11 @@
 // What the two conda steps tell each other.
 #pragma once
 
-#include <string>
-#include <vector>
-
 namespace dash::builder {
 
 // Facts of conda-runtime's record. Without the last two the installer was run, and its layer is conda.
 inline constexpr const char* kInstallerDigestFact = "installer";
 inline constexpr const char* kCondaVersionFact = "conda";
 inline constexpr const char* kRuntimePackagesFact = "packages";  // lock_text.hpp
-
-// The environment of commands of conda in an image, as "NAME=value".
-std::vector<std::string> conda_environment();
 
 }  // namespace dash::builder

@@ -140,7 +140,7 @@ class PythonPackagesStep : public Step {
  private:
   RequirementsFiles read_requirements() const {
     const auto file = app_.python_requirements();
-    if (file != "requirements.txt") return collect_project(file);
+    if (file != kRequirementsFile) return collect_project(file);
     return collect_requirements(app_.directory, file, bench_.host.variables);
   }
 

@@ -7,8 +7,7 @@
 namespace dash::registry {
 
 RegistryPlace RegistryPlace::parse(std::string_view text) {
-  if (constexpr std::string_view kTransport = "docker://"; text.starts_with(kTransport))
-    text.remove_prefix(kTransport.size());
+  text = oci::without_transport(text);
   const auto slash = text.find('/');
   RegistryPlace out{std::string(text.substr(0, slash)),
                     slash == std::string_view::npos ? std::string() : std::string(text.substr(slash + 1))};

@@ -14,7 +14,6 @@ namespace dash::registry {
 namespace {
 
 constexpr std::uint64_t kMaxFileSize = std::uint64_t{4} << 20;
-constexpr std::string_view kTransport = "docker://";
 constexpr const char* kDestinationHint =
     "destinations look like 'mirror.example:5000/prefix/{repository}', with {registry}, {repository}, {name} "
     "and, as the tag, {tag} of the source";
@@ -216,8 +215,7 @@ class Reader {
   }
 
   static oci::Reference parse_source(std::string_view text) {
-    if (text.starts_with(kTransport)) text.remove_prefix(kTransport.size());
-    auto out = oci::Reference::parse(text);
+    auto out = oci::Reference::parse(oci::without_transport(text));
     if (!out.tag.empty() && out.digest)
       refuse(concat(quoted(text), " has a tag and a digest"), "one of them says which image is meant");
     return out;
@@ -231,7 +229,7 @@ class Reader {
 Destination Destination::parse(std::string_view text) {
   const auto whole = text;
   try {
-    if (text.starts_with(kTransport)) text.remove_prefix(kTransport.size());
+    text = oci::without_transport(text);
     if (contains(text, "@")) refuse("it names a digest", kDestinationHint);
     Destination out;
     const auto slash = text.rfind('/');

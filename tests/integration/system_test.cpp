@@ -126,8 +126,8 @@ TEST_CASE("system packages become layers that are the same in every store") {
         install_system_packages(build.bench, build.base, build.app, packages({"libpq-dev"}), {"apt"}));
     auto layers = build.base;
     layers.insert(layers.end(), made.back().begin(), made.back().end());
-    CHECK(build.output(layers, "pg_config --version; ls /var/lib/apt/lists /var/log/apt") ==
-          build.output(layers, "pg_config --version; echo /var/lib/apt/lists: ; echo; echo /var/log/apt:"));
+    CHECK(contains(build.output(layers, "pg_config --version"), "PostgreSQL"));
+    CHECK(build.output(layers, "find /var/lib/apt/lists /var/log/apt ! -type d") == "");
     CHECK(contains(build.events.log(), "Setting up libpq-dev"));
   }
   CHECK(made[0] == made[1]);

@@ -82,10 +82,14 @@ TEST_CASE("conda's answer: nothing to do, failures, nonsense") {
 TEST_CASE("a record is found in a channel's list") {
   const std::string repodata =
       R"({"info": {}, "packages": {"a-1-0.tar.bz2": {"name": "a \" } {", "x": {"y": 1}}, "b-1-0.tar.bz2": {"depends": ["a-1-0.tar.bz2"]}}})";
-  CHECK(find_in_repodata(repodata, "a-1-0.tar.bz2") == R"({"name": "a \" } {", "x": {"y": 1}})");
-  CHECK(find_in_repodata(repodata, "b-1-0.tar.bz2") == R"({"depends": ["a-1-0.tar.bz2"]})");
-  CHECK(find_in_repodata(repodata, "c-1-0.tar.bz2").empty());
-  CHECK(find_in_repodata(R"({"a": {"b": )", "a").empty());
+  const auto found = find_in_repodata(repodata, {"a-1-0.tar.bz2", "b-1-0.tar.bz2", "c-1-0.tar.bz2"});
+  REQUIRE(found.size() == 2);
+  CHECK(found.at("a-1-0.tar.bz2") == R"({"name": "a \" } {", "x": {"y": 1}})");
+  CHECK(found.at("b-1-0.tar.bz2") == R"({"depends": ["a-1-0.tar.bz2"]})");
+  CHECK(find_in_repodata(repodata, {"c-1-0.tar.bz2"}).empty());
+  CHECK(find_in_repodata(R"({"a": {"b": )", {"a"}).empty());
+  CHECK(find_in_repodata(R"({"a": {"b": ")", {"a"}).empty());
+  CHECK(find_in_repodata(R"({"a\)", {"a"}).empty());
 }
 
 TEST_CASE("an environment after a solve") {

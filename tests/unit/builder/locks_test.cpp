@@ -97,7 +97,7 @@ TEST_CASE("pylock: what is wrong with a given one is the user's to correct") {
 }
 
 TEST_CASE("stand-ins are wheels") {
-  const auto wheel = stand_in_wheel("flask-caching", "1!2.0+cpu", ">=3.8,<4");
+  const auto wheel = stand_in_wheel("flask-caching", "1!2.0+cpu", {"Requires-Python: >=3.8,<4"});
   CHECK(wheel.file_name == "flask_caching-1!2.0+cpu-py3-none-any.whl");
   const TempDirectory place(fs::temp_directory_path());
   write_file_atomic(place.path() / wheel.file_name, wheel.bytes);

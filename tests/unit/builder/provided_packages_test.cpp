@@ -18,9 +18,9 @@ constexpr const char* kSite = "app/.heroku/miniconda/lib/python3.11/site-package
 // Dash, six and a package of an egg-info, as the interpreter lists them.
 ProvidedPackages provided_by(TestBench& test) {
   test.sandbox.expect([](const SandboxCommand& command, const fs::path&) {
-    command.on_stdout_bytes(concat(R"([["Dash", "2.0", [")", kSite, R"(/dash"]], ["old.egg", "1", []],)",
-                                   R"(["six", "1.15.0", [")", kSite, R"(/six.py", ")", kSite,
-                                   R"(/six-1.15.0.dist-info"]]])"));
+    command.on_stdout_bytes(concat(R"([["Dash", "2.0", [")", kSite, R"(/dash"], ["Requires-Dist: six"]],)",
+                                   R"(["old.egg", "1", [], []], ["../x", "1", [], []], ["six", "1.15.0", [")",
+                                   kSite, R"(/six.py", ")", kSite, R"(/six-1.15.0.dist-info"], []]])"));
     return SandboxResult{};
   });
   return {test.bench, {}, {}, "python-packages"};
@@ -48,6 +48,8 @@ TEST_CASE("what conda provides is offered to the resolver") {
   CHECK(request.installed[1].name == "old-egg");
   CHECK(request.installed[2].version == "1.15.0");
   CHECK(fs::is_directory(request.installed_wheels));
+  for (const auto* wheel : {"dash-2.0", "old_egg-1", "six-1.15.0"})
+    CHECK(fs::exists(request.installed_wheels / concat(wheel, "-py3-none-any.whl")));
 }
 
 TEST_CASE("what conda provides is taken out of a lock") {

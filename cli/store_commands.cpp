@@ -7,7 +7,7 @@
 #include "cli/images.hpp"
 #include "cli/quantities.hpp"
 #include "cli/registry_access.hpp"
-#include "cli/report.hpp"
+#include "cli/wording.hpp"
 #include "oci/reference.hpp"
 #include "registry/blob_places.hpp"
 
@@ -20,11 +20,6 @@ namespace {
 
 // Seconds that the places of blobs in registries are remembered: a month.
 constexpr std::time_t kPlacesKept = std::time_t{30} * 24 * 3600;
-
-// "1 fault", "2 faults".
-std::string count(std::uint64_t number, std::string_view one, std::string_view many) {
-  return concat(number, ' ', number == 1 ? one : many);
-}
 
 }  // namespace
 
@@ -54,8 +49,8 @@ int run_command(const CollectOptions& options, std::stop_token stop) {
         .with_hint("run 'dash-build gc' again when it is done");
   registry::BlobPlaces(registry::places_directory(transfers_directory(store.home())))
       .remove_before(std::time(nullptr) - kPlacesKept);
-  std::cout << "freed " << human_size(collected->bytes) << " in "
-            << count(collected->removed, "file or directory", "files and directories") << '\n';
+  std::cout << "freed " << human_size(collected->bytes) << " in " << collected->removed
+            << (collected->removed == 1 ? " file or directory\n" : " files and directories\n");
   return 0;
 }
 
@@ -65,7 +60,7 @@ int run_command(const ValidateOptions& options, std::stop_token) {
   for (const auto& fault : faults) std::cout << fault << '\n';
   if (!faults.empty())
     throw Error(ErrorCode::corrupt,
-                concat(store.layout().directory().string(), " has ", count(faults.size(), "fault", "faults")))
+                concat(store.layout().directory().string(), " has ", counted(faults.size(), "fault")))
         .with_hint(
             "remove the images that are named with 'dash-build rm', run 'dash-build gc', and build again");
   std::cout << "valid\n";
