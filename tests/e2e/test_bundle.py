@@ -265,6 +265,9 @@ class BundleTest(Case):
         fails(2, "error: --split needs a file; standard output is one stream\nhint: pipe it through 'split'\n", "mirror", "export", "-", "--from", image, "--split", "1M")
         fails(9, f"error: there is neither {self.file} nor its first part {self.file}.001\nhint: name the file without the number of a part\n",
               "mirror", "verify", self.file)
+        result = self.dash("mirror", "inventory", f"{source.address}/nothing")
+        self.assertEqual(json.loads(result.stdout)["images"], [])
+        self.assertEqual(result.stderr, f"[inventory] warning: there is no image below {source.address}/nothing: 'export --since' this inventory leaves nothing out\n")
         self.dash(*export)
         bytes_ = bytearray(self.file.read_bytes())
         at = bytes_.index(layer_tar(1, 100_000)[:600]) + 300

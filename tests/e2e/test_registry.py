@@ -5,9 +5,11 @@ Those that are not in Debian come from scripts/go_tools.sh, as scripts/test.sh c
 import json
 import pathlib
 import subprocess
+import time
 import unittest
 
-from registries import (DOCUMENTS, PASSWORD, USER, Certificates, RegistryServer, need_program, htpasswd, make_layouts, sha256)
+from registries import (DOCUMENTS, PASSWORD, USER, Certificates, RegistryServer, TcpProxy, need_program, htpasswd, make_large_layout,
+                        make_layouts, sha256)
 from support import PROGRAM, Case, run
 
 CLIENTS = ("skopeo", "crane", "regctl", "oras")
@@ -271,6 +273,53 @@ class Commands:
         server.contents("built/app", "1")
         names = json.loads(Case.dash(self, "inspect", "--json", self.tag).stdout)
         self.assertIn(sha256(server.get("built/app/manifests/1", DOCUMENTS[0])), json.dumps(names))
+
+    def test_build_with_credentials(self):
+        """One login for the base image, the cache and the push of a build; it is nowhere in what is printed or made."""
+        server = self.serve(auth=htpasswd(self.scratch / "auth"))
+        app = self.make_app({"Procfile": "web: python app.py\n", "app.py": "\n", "requirements.txt": ""})
+        words = ("build", app, "-t", self.tag, "--progress", "plain")
+        creds = ("--creds", f"{USER}:{PASSWORD}")
+        Case.dash(self, *words)
+        Case.dash(self, "push", self.tag, f"{server.address}/base/image:1", *creds)
+        words += ("--base", f"docker://{server.address}/base/image:1", "--push", f"{server.address}/built/app:1")
+        refused = Case.dash(self, *words, check=False)
+        self.assertEqual(refused.returncode, 8, refused.stderr)
+        log = Case.dash(self, *words, *creds).stderr
+        self.assertNotIn(PASSWORD, log + Case.dash(self, "inspect", "--json", self.tag).stdout)
+        layers = json.loads(server.get("built/app/manifests/1", DOCUMENTS[0]))["layers"]
+        below = json.loads(server.get("base/image/manifests/1", DOCUMENTS[0]))["layers"]
+        self.assertEqual([layer["digest"] for layer in layers[: len(below)]], [layer["digest"] for layer in below])
+
+    def test_interrupted_pull_in_df(self):
+        """What a killed pull leaves is shown by df until it is continued."""
+        server = self.serve()
+        directory, _ = make_large_layout(self.scratch / "large", 24 << 20)
+        self.dash("push", f"oci:{self.scratch / 'large'}", f"{server.address}/large:1", store=self.scratch / "other")
+        proxy = TcpProxy(server.port, rate=6 << 20)
+        self.addCleanup(proxy.close)
+
+        def partial():
+            if not (self.store / "layout").exists():
+                return 0
+            kinds = json.loads(self.dash("df", "--json").stdout)["kinds"]
+            return sum(kind["bytes"] for kind in kinds if kind["kind"] == "partial downloads")
+
+        words = [PROGRAM, "pull", f"{proxy.address}/large:1", "-t", "large", "--progress", "quiet"]
+        environment = {"DASH_BUILD_HOME": str(self.store), "HOME": str(self.home), "PATH": "/usr/bin:/bin"}
+        with subprocess.Popen(words, env=environment, stdin=subprocess.DEVNULL) as pull:
+            for _ in range(200):
+                if partial() > 4 << 20 or pull.poll() is not None:
+                    break
+                time.sleep(0.05)
+            pull.kill()
+        kept = partial()
+        self.assertGreater(kept, 4 << 20)
+        self.assertIn("partial downloads", self.dash("df").stdout)
+        before = proxy.bytes["down"]
+        self.dash(*words[1:])
+        self.assertLess(proxy.bytes["down"] - before, (24 << 20) - (3 << 20))
+        self.assertEqual(partial(), 0)
 
     def client_commands(self, client, layout, address):
         """How a client pushes a layout's image 1 to a repository, and pulls it into a directory."""
