@@ -12,6 +12,12 @@ std::optional<std::string> lock_of(const StepRecord& record) {
   return lock == record.facts.end() ? std::nullopt : std::optional(lock->second);
 }
 
+std::optional<std::string> lock_of(const ImageRecords& image, std::string_view name) {
+  for (const auto& step : image.steps)
+    if (step.record.step == name) return lock_of(step.record);
+  return std::nullopt;
+}
+
 }  // namespace
 
 std::optional<std::string> find_lock(Store& store, const oci::Reference& name) {
@@ -20,9 +26,11 @@ std::optional<std::string> find_lock(Store& store, const oci::Reference& name) {
 }
 
 std::optional<std::string> find_lock(const ImageRecords& image) {
-  for (const auto& step : image.steps)
-    if (step.record.step == kPythonPackagesStep) return lock_of(step.record);
-  return std::nullopt;
+  return lock_of(image, kPythonPackagesStep);
+}
+
+std::optional<std::string> find_conda_lock(const ImageRecords& image) {
+  return lock_of(image, kCondaPackagesStep);
 }
 
 }  // namespace dash::builder

@@ -16,5 +16,7 @@ std::optional<std::string> find_lock(Store& store, const oci::Reference& name);
 
 // What an image says of itself; nothing when it was not built by this program or has no Python packages.
 std::optional<std::string> find_lock(const ImageRecords& image);
+// The same for conda packages: an "@EXPLICIT" file.
+std::optional<std::string> find_conda_lock(const ImageRecords& image);
 
 }  // namespace dash::builder

@@ -26,6 +26,7 @@ struct Workbench {
   Network network = Network::host;  // `none` when building offline
   std::stop_token stop;
   ImageRegistry* registry = nullptr;  // nullptr: there are no registries to ask
+  bool airgapped = false;             // only servers that the settings name
 
   oci::LayerSettings layer_settings() const {
     return {store.layers(), pool, compression, host.source_date_epoch};

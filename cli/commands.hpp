@@ -31,6 +31,7 @@ int run_command(const TagsOptions& options, std::stop_token stop);
 int run_command(const ManifestOptions& options, std::stop_token stop);
 int run_command(const DeleteOptions& options, std::stop_token stop);
 int run_command(const MirrorSyncOptions& options, std::stop_token stop);
+int run_command(const MirrorPackagesOptions& options, std::stop_token stop);
 int run_command(const MirrorExportOptions& options, std::stop_token stop);
 int run_command(const MirrorImportOptions& options, std::stop_token stop);
 int run_command(const MirrorInventoryOptions& options, std::stop_token stop);

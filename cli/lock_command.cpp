@@ -33,6 +33,21 @@ builder::ImageRecords records_in_registry(const std::string& name, const CommonO
       manifest, oci::ImageConfig::parse(registry.read(manifest.config, reference), name));
 }
 
+std::string lock_of(const std::string& image, const CommonOptions& common, const RegistryOptions& options) {
+  if (auto lock = builder::find_lock(records_of(image, common, options))) return std::move(*lock);
+  throw Error(ErrorCode::not_found, concat(image, " carries no lock"))
+      .with_hint("only images that this version of 'dash-build build' made of a Python app have one");
+}
+
+std::string conda_lock_of(const std::string& image, const CommonOptions& common,
+                          const RegistryOptions& options) {
+  if (auto lock = builder::find_conda_lock(records_of(image, common, options))) return std::move(*lock);
+  throw Error(ErrorCode::not_found, concat(image, " carries no lock of conda packages"))
+      .with_hint("only images that this version of 'dash-build build' made of a conda app have one");
+}
+
+}  // namespace
+
 builder::ImageRecords records_of(const std::string& image, const CommonOptions& common,
                                  const RegistryOptions& options) {
   if (image.starts_with(oci::kRegistryTransport))
@@ -40,14 +55,6 @@ builder::ImageRecords records_of(const std::string& image, const CommonOptions& 
   const auto found = find_image(image, common.home, read_host_settings(common)).image;
   return builder::read_image_records(found.manifest, found.config);
 }
-
-std::string lock_of(const std::string& image, const CommonOptions& common, const RegistryOptions& options) {
-  if (auto lock = builder::find_lock(records_of(image, common, options))) return std::move(*lock);
-  throw Error(ErrorCode::not_found, concat(image, " carries no lock"))
-      .with_hint("only images that this version of 'dash-build build' made of a Python app have one");
-}
-
-}  // namespace
 
 void use_lock(builder::BuildRequest& request, const std::string& place, const CommonOptions& common,
               const RegistryOptions& registry) {
@@ -71,8 +78,9 @@ void use_lock(builder::BuildRequest& request, const std::string& place, const Co
 int run_command(const LockOptions& options, std::stop_token) {
   AppOptions app;
   app.directory = options.directory;
-  const auto text = lock_of(options.image.empty() ? make_request(app).name.to_string() : options.image,
-                            options.common, options.registry);
+  const auto image = options.image.empty() ? make_request(app).name.to_string() : options.image;
+  const auto text = options.conda ? conda_lock_of(image, options.common, options.registry)
+                                  : lock_of(image, options.common, options.registry);
   if (options.output.empty())
     std::cout << text;
   else

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "builder/build.hpp"
+#include "builder/image_records.hpp"
 #include "cli/options.hpp"
 
 #include <string>
@@ -11,5 +12,9 @@ namespace dash::cli {
 // Has the build use the lock at `place`, a file or an image (as `lock` names it); empty: nothing to do.
 void use_lock(builder::BuildRequest& request, const std::string& place, const CommonOptions& common,
               const RegistryOptions& registry);
+
+// What an image in the store, or "docker://…", says of its build.
+builder::ImageRecords records_of(const std::string& image, const CommonOptions& common,
+                                 const RegistryOptions& options);
 
 }  // namespace dash::cli

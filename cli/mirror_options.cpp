@@ -37,6 +37,43 @@ void add_sync(CLI::App& group, SettingOptions& settings, const Chosen& chosen) {
   add_common(settings, *command, options->common);
 }
 
+void add_packages(CLI::App& group, SettingOptions& settings, const Chosen& chosen) {
+  auto [command, options] = add_command<MirrorPackagesOptions>(
+      group, chosen, "packages",
+      "Collect the conda and Python packages that apps need, for a plain web server",
+      "Examples:\n"
+      "  dash-build mirror packages carried.tar sales weather --url https://mirror.example\n"
+      "  dash-build mirror packages /srv/mirror docker://registry.example/sales pylock.toml\n"
+      "  cd /srv/mirror && python3 -m http.server 8000        serves it; dash-build.toml has the settings\n"
+      "\n"
+      "A directory keeps what other apps brought; a file that ends in .tar is made anew (docs/conda.md).");
+  command->add_option("OUTPUT", options->output, "A directory, or a file that ends in .tar")
+      ->required()
+      ->type_name("DIR|FILE.tar");
+  command
+      ->add_option("FROM", options->from,
+                   "Images that were built of the apps, in the store or docker://…, and files with locks")
+      ->required()
+      ->type_name("IMAGE|FILE");
+  command
+      ->add_option("--installer", options->installers,
+                   "A conda installer too, as conda-runtime.txt names it; may be repeated")
+      ->type_name("NAME")
+      ->allow_extra_args(false);
+  command->add_option("--url", options->url, "Where machines will see the directory, for its dash-build.toml")
+      ->type_name("URL")
+      ->capture_default_str();
+  command->add_flag("--json", options->json, "Print the result as JSON");
+  for (auto* words : {&options->app.conda_installers, &options->app.conda_mirrors})
+    settings.add(*command, words == &options->app.conda_mirrors ? "conda_mirrors" : "conda_installers",
+                 *words);
+  settings.add(*command, "conda_base_url", options->app.conda_base_url);
+  settings.add(*command, "offline", options->app.offline);
+  add_registry(*command, options->registry);
+  settings.add(*command, "progress", options->progress);
+  add_common(settings, *command, options->common);
+}
+
 }  // namespace
 
 void add_mirror_commands(CLI::App& app, SettingOptions& settings, const Chosen& chosen) {
@@ -47,8 +84,10 @@ void add_mirror_commands(CLI::App& app, SettingOptions& settings, const Chosen& 
       "Examples:\n"
       "  dash-build mirror sync mirror.toml                   from registry to registry\n"
       "  dash-build mirror export july.tar --from mirror.toml into a file that is carried\n"
-      "  dash-build mirror import july.tar registry.example   and from there into another registry");
+      "  dash-build mirror import july.tar registry.example   and from there into another registry\n"
+      "  dash-build mirror packages /srv/mirror sales         what building the app needs, for a web server");
   add_sync(group, settings, chosen);
+  add_packages(group, settings, chosen);
   add_bundle_commands(group, settings, chosen);
 }
 

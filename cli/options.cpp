@@ -28,6 +28,7 @@ void add_app(SettingOptions& settings, CLI::App& command, AppOptions& options) {
   settings.add(command, "base", options.base);
   command.add_flag("--workspace", options.workspace, "Build for Workspaces (Python apps only)");
   settings.add(command, "offline", options.offline);
+  settings.add(command, "airgapped", options.airgapped);
   command.add_flag("--no-cache", options.no_cache, "Run every step again (the base image stays)");
   command.add_flag("--explain", options.explain,
                    "Show everything that each step depends on, and what it was before");
@@ -55,6 +56,7 @@ void add_app(SettingOptions& settings, CLI::App& command, AppOptions& options) {
   settings.add(command, "python_runtimes", options.python_runtimes);
   settings.add(command, "conda_base_url", options.conda_base_url);
   settings.add(command, "conda_installers", options.conda_installers);
+  settings.add(command, "conda_mirrors", options.conda_mirrors);
   settings.add(command, "conda_pins", options.conda_pins);
   settings.add(command, "condarc", options.condarc);
   settings.add(command, "conda_install", options.conda_install);
@@ -188,7 +190,8 @@ class CommandLine {
     auto& lock = add("lock", "Print the lock of a built image: its Python packages, each version and file",
                      "Examples:\n"
                      "  dash-build lock sales -o pylock.toml\n"
-                     "  dash-build build ./sales --locked pylock.toml",
+                     "  dash-build build ./sales --locked pylock.toml\n"
+                     "  dash-build lock --conda weather -o conda-requirements.txt",
                      lock_);
     auto* image = lock.add_option(
         "IMAGE", lock_.image,
@@ -198,6 +201,7 @@ class CommandLine {
         ->capture_default_str()
         ->type_name("DIR")
         ->excludes(image);
+    lock.add_flag("--conda", lock_.conda, "The lock of the conda packages (@EXPLICIT) instead");
     lock.add_option("-o,--output", lock_.output, "Write it to this file")->type_name("FILE");
     add_registry(lock, lock_.registry);
     add_common(settings_, lock, lock_.common);
@@ -310,6 +314,7 @@ class CommandLine {
   void add_app_settings(CLI::App& command) {
     settings_.add(command, "base", unused_.app.base);
     settings_.add(command, "offline", unused_.app.offline);
+    settings_.add(command, "airgapped", unused_.app.airgapped);
     settings_.add(command, "compression", unused_.app.compression);
     settings_.add(command, "index_strategy", unused_.app.index_strategy);
     settings_.add(command, "compile_bytecode", unused_.app.compile_bytecode);
@@ -317,6 +322,7 @@ class CommandLine {
     settings_.add(command, "python_runtimes", unused_.app.python_runtimes);
     settings_.add(command, "conda_base_url", unused_.app.conda_base_url);
     settings_.add(command, "conda_installers", unused_.app.conda_installers);
+    settings_.add(command, "conda_mirrors", unused_.app.conda_mirrors);
     settings_.add(command, "conda_pins", unused_.app.conda_pins);
     settings_.add(command, "condarc", unused_.app.condarc);
     settings_.add(command, "conda_install", unused_.app.conda_install);

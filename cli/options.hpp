@@ -39,6 +39,7 @@ struct AppOptions {
   std::string base;
   bool workspace = false;
   bool offline = false;
+  bool airgapped = false;
   bool no_cache = false;
   bool compile_bytecode = true;
   unsigned package_layers = 0;  // 0: the default
@@ -48,6 +49,7 @@ struct AppOptions {
   std::string nltk_index;
   std::string conda_base_url;
   std::vector<std::string> conda_installers;  // "NAME=SHA256"
+  std::vector<std::string> conda_mirrors;     // "FROM=TO"
   std::vector<std::string> conda_pins;
   fs::path condarc;
   std::string conda_install = "native";
@@ -102,7 +104,8 @@ struct LockOptions {
   // A name in the store, oci:…, oci-archive:… or docker://…; empty: that of the app in `directory`.
   std::string image;
   fs::path directory = ".";
-  fs::path output;  // empty: standard output
+  bool conda = false;  // conda's instead of Python's
+  fs::path output;     // empty: standard output
 };
 
 struct ImagesOptions {
@@ -243,6 +246,18 @@ struct MirrorSyncOptions {
   Progress progress = Progress::automatic;
 };
 
+struct MirrorPackagesOptions {
+  CommonOptions common;
+  RegistryOptions registry;
+  AppOptions app;  // where packages come from
+  fs::path output;
+  std::vector<std::string> from;        // images and files
+  std::vector<std::string> installers;  // of conda, by name
+  std::string url = "http://localhost:8000";
+  bool json = false;
+  Progress progress = Progress::automatic;
+};
+
 struct LoginOptions {
   CommonOptions common;
   RegistryOptions registry;
@@ -264,12 +279,13 @@ struct ParseEnd {
   int exit_code = 0;
 };
 
-using Command = std::variant<BuildOptions, PlanOptions, LockOptions, LayerOptions, InspectOptions,
-                             ImagesOptions, RemoveOptions, CollectOptions, UsageOptions, ValidateOptions,
-                             DoctorOptions, ConfigOptions, CompletionOptions, PushOptions, PullOptions,
-                             CopyOptions, TagsOptions, ManifestOptions, DeleteOptions, MirrorSyncOptions,
-                             MirrorExportOptions, MirrorImportOptions, MirrorInventoryOptions,
-                             MirrorVerifyOptions, LoginOptions, LogoutOptions, VersionOptions, ParseEnd>;
+using Command =
+    std::variant<BuildOptions, PlanOptions, LockOptions, LayerOptions, InspectOptions, ImagesOptions,
+                 RemoveOptions, CollectOptions, UsageOptions, ValidateOptions, DoctorOptions, ConfigOptions,
+                 CompletionOptions, PushOptions, PullOptions, CopyOptions, TagsOptions, ManifestOptions,
+                 DeleteOptions, MirrorSyncOptions, MirrorPackagesOptions, MirrorExportOptions,
+                 MirrorImportOptions, MirrorInventoryOptions, MirrorVerifyOptions, LoginOptions,
+                 LogoutOptions, VersionOptions, ParseEnd>;
 
 // Parses the arguments (without the program's name), over what configuration files and the environment
 // `variables` say. Throws an Error for a wrong value of a setting.

@@ -74,20 +74,6 @@ std::string repository_from(const fs::path& directory) {
   return out.empty() ? "app" : out;
 }
 
-builder::CondaSettings conda_settings(const AppOptions& app) {
-  builder::CondaSettings out;
-  out.base_url = app.conda_base_url;
-  // What Dash Enterprise's buildpack reads.
-  const auto variables = environment_variables();
-  if (const auto found = variables.find("BUILDPACK_CONTINUUM_URL");
-      out.base_url.empty() && found != variables.end())
-    out.base_url = found->second;
-  for (const auto& text : app.conda_installers) out.installers.insert(builder::parse_installer_digest(text));
-  out.pins = app.conda_pins;
-  if (!app.condarc.empty()) out.condarc = fs::absolute(app.condarc);
-  return out;
-}
-
 std::pair<std::string, std::string> parse_variable(const std::string& text) {
   const auto equals = text.find('=');
   const auto blank = text.find_first_of(" \t\n");
@@ -129,11 +115,27 @@ Session::Session(const CommonOptions& common, const AppOptions& app, unsigned th
       registry_(app.offline ? nullptr
                             : std::make_unique<BuildRegistry>(
                                   registry_settings(app.registry, host_, common.home, {}), events, stop)),
-      bench_(new builder::Workbench{
-          store_, *sandbox_, *fetcher_, pool_, events, host_, oci::Compression::parse(app.compression),
-          app.offline ? builder::Network::none : builder::Network::host, std::move(stop), registry_.get()}) {}
+      bench_(new builder::Workbench{store_, *sandbox_, *fetcher_, pool_, events, host_,
+                                    oci::Compression::parse(app.compression),
+                                    app.offline ? builder::Network::none : builder::Network::host,
+                                    std::move(stop), registry_.get(), app.airgapped}) {}
 
 Session::~Session() = default;
+
+builder::CondaSettings conda_settings(const AppOptions& app) {
+  builder::CondaSettings out;
+  out.base_url = app.conda_base_url;
+  // What Dash Enterprise's buildpack reads.
+  const auto variables = environment_variables();
+  if (const auto found = variables.find("BUILDPACK_CONTINUUM_URL");
+      out.base_url.empty() && found != variables.end())
+    out.base_url = found->second;
+  for (const auto& text : app.conda_installers) out.installers.insert(builder::parse_installer_digest(text));
+  out.pins = app.conda_pins;
+  out.mirrors = builder::UrlMirrors::parse(app.conda_mirrors);
+  if (!app.condarc.empty()) out.condarc = fs::absolute(app.condarc);
+  return out;
+}
 
 builder::BuildRequest make_request(const AppOptions& app) {
   builder::BuildRequest out;

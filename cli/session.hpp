@@ -39,6 +39,9 @@ class Session {
 // The build that the options ask for. Throws Error(usage) for what they get wrong.
 builder::BuildRequest make_request(const AppOptions& app);
 
+// What the machine says of conda. Throws Error(usage) too.
+builder::CondaSettings conda_settings(const AppOptions& app);
+
 // `threads`, or the number of processors when it is 0.
 unsigned thread_count(unsigned threads);
 

@@ -32,6 +32,9 @@ constexpr std::array kSettings = {
             "docker-archive:FILE[:NAME] or a name in the store"},
     Setting{"offline", "DASH_BUILD_OFFLINE", "--offline", kBoolean, "", "false",
             "No network: use only what the store has"},
+    Setting{"airgapped", "DASH_BUILD_AIRGAPPED", "--airgapped", kBoolean, "", "false",
+            "Only servers that settings name: mirrors of packages, and of conda the two runtimes of Dash "
+            "Enterprise"},
     Setting{"compression", "DASH_BUILD_COMPRESSION", "--compression", SettingType::compression,
             "NAME[:LEVEL]", "zstd", "Of layers: zstd[:LEVEL], gzip[:LEVEL] or none"},
     Setting{"threads", "DASH_BUILD_THREADS", "--threads", kNumber, "N", "one per processor",
@@ -59,6 +62,8 @@ constexpr std::array kSettings = {
             "Server of conda installers, with miniconda/NAME-Linux-x86_64.sh below it"},
     Setting{"conda_installers", "DASH_BUILD_CONDA_INSTALLERS", "", kWords, "NAME=SHA256",
             "what each was when it came first", "Digests that conda installers must have"},
+    Setting{"conda_mirrors", "DASH_BUILD_CONDA_MIRRORS", "", kWords, "FROM=TO", "none",
+            "URL prefixes of conda channels and installers, and where this machine has them instead"},
     Setting{"conda_pins", "DASH_BUILD_CONDA_PINS", "", kWords, "SPEC", "none",
             "Specs that every conda app's environment keeps (conda-meta/pinned), as in nomkl"},
     Setting{"condarc", "DASH_BUILD_CONDARC", "", kPath, "FILE", "none",

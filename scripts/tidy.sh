@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # clang-tidy over every source of the program (not the tests), both cores; any finding fails. With the flags of the fuzz
-# preset, which are those of clang. What changed last comes first; with TIDY_UNTIL (seconds since 1970) no file is begun
+# preset, which are those of clang. What changed last comes first; with TEST_UNTIL (seconds since 1970) no file is begun
 # after that time, and those that were not looked at are named.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -15,7 +15,7 @@ export TIDY_LEFT=$left
 } | grep -E '^(base|oci|registry|builder|cli)/' | awk '!seen[$0]++' | while read -r file; do
   [ ! -f "$file" ] || echo "$file"
 done | xargs -P "$(nproc)" -n 2 bash -c '
-  if [ -n "${TIDY_UNTIL:-}" ] && [ "$(date +%s)" -ge "$TIDY_UNTIL" ]; then
+  if [ -n "${TEST_UNTIL:-}" ] && [ "$(date +%s)" -ge "$TEST_UNTIL" ]; then
     printf "%s\n" "$@" >>"$TIDY_LEFT"
   else
     clang-tidy -p build/fuzz --quiet "$@" || exit 1

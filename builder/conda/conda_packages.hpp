@@ -27,7 +27,7 @@ struct CondaInstallation {
     std::string text;
   };
   std::vector<File> files = {};  // in a small layer of their own, below the packages'
-  MapUrl map_url = {};
+  MapUrl map_url = {};           // for what has to be fetched
 };
 
 struct InstalledCondaPackages {

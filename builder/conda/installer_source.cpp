@@ -57,12 +57,17 @@ InstallerFile fetch(const Workbench& bench, const std::string& url, const std::o
   const TempDirectory incoming(bench.store.packages());
   const auto file = incoming.path() / name;
   bench.log(step, concat("Fetching ", name));
-  bench.fetcher.fetch(
-      {{url, file, expected, std::nullopt, name}},
-      [&](const FetchRequest& request, std::uint64_t done, std::uint64_t total) {
-        bench.events.emit(BytesMoved{step, request.shown, done, total});
-      },
-      bench.stop);
+  try {
+    bench.fetcher.fetch(
+        {{url, file, expected, std::nullopt, name}},
+        [&](const FetchRequest& request, std::uint64_t done, std::uint64_t total) {
+          bench.events.emit(BytesMoved{step, request.shown, done, total});
+        },
+        bench.stop);
+  } catch (Error& error) {
+    add_mirror_hint(bench, error);
+    throw;
+  }
   FileSource source(file);
   InstallerFile out{{}, name, expected ? *expected : sha256(source)};
   out.path = kept_path(bench, out.sha256, name);
@@ -112,7 +117,7 @@ std::optional<Sha256> pinned_digest(const CondaSettings& settings, const std::st
 
 InstallerFile get_installer(const Workbench& bench, const CondaSettings& settings,
                             const CondaRuntime& runtime, const std::string& step) {
-  if (bench.network == Network::none) check_offline(runtime.installer);
+  if (bench.network == Network::none || bench.airgapped) check_offline(runtime.installer);
   const auto name = file_name(runtime.installer);
   const auto pinned = pinned_digest(settings, runtime.installer);
   if (const auto file = kept(bench, pinned, name)) return *file;
@@ -124,7 +129,7 @@ InstallerFile get_installer(const Workbench& bench, const CondaSettings& setting
     throw Error(ErrorCode::unavailable, concat(name, " is not in the store, and the build is offline"))
         .with_hint(concat("Build once online with this store; it is looked for at ", redact_url(url), '.'));
 
-  auto out = fetch(bench, url, expected, name, step);
+  auto out = fetch(bench, fetch_url(bench, settings, url), expected, name, step);
   if (!pinned) write_file_atomic(record_path(bench, url), to_hex(out.sha256) + '\n');
   return out;
 }

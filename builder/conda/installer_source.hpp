@@ -2,21 +2,12 @@
 #pragma once
 
 #include "builder/app/conda_runtime.hpp"
-#include "builder/workbench.hpp"
+#include "builder/conda/conda_settings.hpp"
 
-#include <map>
 #include <optional>
 #include <string>
 
 namespace dash::builder {
-
-// What a machine says of conda.
-struct CondaSettings {
-  std::string base_url;                      // installers are at <base_url>/miniconda/<name>-Linux-x86_64.sh
-  std::map<std::string, Sha256> installers;  // digests by name ("Miniconda3-py311_24.1.2-0")
-  fs::path condarc;  // of the machine: seen by conda at build time only, as /etc/conda/.condarc; or empty
-  std::vector<std::string> pins;  // specs that every app's environment keeps
-};
 
 struct InstallerFile {
   fs::path path;
@@ -32,8 +23,8 @@ std::optional<Sha256> pinned_digest(const CondaSettings& settings, const std::st
 
 // The installer on this machine: what was fetched before is in the store, and what is pinned must be that. An
 // installer without a pin keeps the digest that it had first, except those that are called "latest".
-// Error(unsupported) offline for others than the two of Dash Enterprise, Error(unavailable) when it is not in
-// the store and the build is offline, or nobody says where it is.
+// Error(unsupported) in offline and airgapped builds for others than the two of Dash Enterprise,
+// Error(unavailable) when it is not in the store and the build is offline, or nobody says where it is.
 InstallerFile get_installer(const Workbench& bench, const CondaSettings& settings,
                             const CondaRuntime& runtime, const std::string& step);
 

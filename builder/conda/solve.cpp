@@ -21,7 +21,6 @@ using Json = nlohmann::json;
 constexpr const char* kCache = "/run/dash-build/conda-packages";
 // Of package files, the better one first.
 constexpr std::array<std::string_view, 2> kSuffixes = {".conda", ".tar.bz2"};
-constexpr std::uint64_t kMaxRepodata = std::uint64_t{2} << 30;
 constexpr std::size_t kMaxAnswer = std::size_t{256} << 20;
 
 class Solver {
@@ -30,7 +29,7 @@ class Solver {
       : bench_(bench), request_(request), work_(bench.store.work_directory()) {}
 
   CondaChange run() {
-    SolverAnswer answer = parse_solver_answer(ask());
+    SolverAnswer answer = parse_solver_answer(mirrors().from_mirrors(ask()));
     read_records(answer);
     CondaChange out;
     for (const SolvedPackage& package : answer.linked) out.linked.push_back(locate(package));
@@ -39,8 +38,10 @@ class Solver {
   }
 
  private:
+  const UrlMirrors& mirrors() const { return request_.settings.mirrors; }
+
   std::string ask() {
-    write_file(work_.path() / kCondaRequirements, request_.requirements);
+    write_file(work_.path() / kCondaRequirements, mirrors().to_mirrors(request_.requirements));
     const fs::path cache = bench_.store.caches() / "conda";
     make_directories(cache);
     bench_.store.claim(cache);
@@ -65,8 +66,11 @@ class Solver {
     using Access = SandboxMount::Access;
     command.mounts = {{work_.path(), kCondaFilesDirectory, Access::read_only},
                       {cache, kCache, Access::read_write}};
-    if (!request_.condarc.empty())
-      command.mounts.push_back({request_.condarc, kMachineCondarc, Access::read_only});
+    if (const fs::path& condarc = request_.settings.condarc; !condarc.empty()) {
+      const fs::path seen = work_.path() / "machine-condarc";
+      write_file(seen, mirrors().to_mirrors(read_file(condarc)));
+      command.mounts.push_back({seen, kMachineCondarc, Access::read_only});
+    }
     if (bench_.network == Network::host && !bench_.host.netrc.empty())
       command.mounts.push_back({bench_.host.netrc, "/root/.netrc", Access::read_only});
     std::string output;
@@ -141,9 +145,10 @@ class Solver {
     if (bench_.network == Network::host || directory.starts_with("file:")) {
       const TempDirectory incoming(cache);
       const fs::path file = incoming.path() / "repodata.json";
+      const std::string url = concat(directory, "/repodata.json");
       bench_.fetcher.fetch(
-          {{concat(directory, "/repodata.json"), file, std::nullopt, std::nullopt, "repodata.json"}}, {},
-          bench_.stop);
+          {{fetch_url(bench_, request_.settings, url), file, std::nullopt, std::nullopt, "repodata.json"}},
+          {}, bench_.stop);
       fs::rename(file, kept);
     }
     auto text = read_file_if_exists(kept, kMaxRepodata);

@@ -1,8 +1,8 @@
 // Conda requirements to a lock: the installed conda decides, in the sandbox, and installs nothing.
 #pragma once
 
+#include "builder/conda/conda_settings.hpp"
 #include "builder/conda/explicit_lock.hpp"
-#include "builder/workbench.hpp"
 
 #include <string>
 #include <vector>
@@ -12,9 +12,9 @@ namespace dash::builder {
 struct CondaSolveRequest {
   std::string step;
   // The root file system with the installed conda in kCondaPrefix, its .condarc and pins.
-  std::vector<oci::Layer> layers;
-  std::string requirements;  // the text of conda-requirements.txt
-  fs::path condarc;          // of the machine, seen as /etc/conda/.condarc; or empty
+  std::vector<oci::Layer> layers = {};
+  std::string requirements = {};  // the text of conda-requirements.txt
+  const CondaSettings& settings;
 };
 
 // What conda would do to the environment.
@@ -30,9 +30,10 @@ struct SolvedEnvironment {
   std::vector<CondaPackageUrl> unlinked;
 };
 
-// Asks conda (`conda install --dry-run --json --file`). Channels are read over the network, and what was read
-// is kept; offline that is all there is. Errors as of parse_solver_answer; Error(unavailable) for a package
-// whose record cannot be had.
+// Asks conda (`conda install --dry-run --json --file`). It reads mirrors where there are any; the answer does
+// not show that, and the .condarc in `layers` must name mirrors already. Channels are read over the network,
+// and what was read is kept; offline that is all there is. Errors as of parse_solver_answer;
+// Error(unavailable) for a package whose record cannot be had.
 CondaChange solve_conda(const Workbench& bench, const CondaSolveRequest& request);
 
 // The environment after these packages replaced those of the same names.

@@ -3,6 +3,7 @@
 
 #include "builder/conda/explicit_lock.hpp"
 
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <set>
@@ -31,6 +32,9 @@ struct SolverAnswer {
 // or that exclude each other, unavailable for channels that cannot be read, else step_failed; with conda's
 // text as output. Error(corrupt) for what is no answer at all.
 SolverAnswer parse_solver_answer(const std::string& text);
+
+// Larger lists of channels are not read.
+inline constexpr std::uint64_t kMaxRepodata = std::uint64_t{2} << 30;
 
 // Records of package files, by file name.
 using RepodataRecords = std::map<std::string, std::string, std::less<>>;

@@ -26,8 +26,24 @@ const UvWheel& pinned_wheel(const std::string& machine) {
   return *found;
 }
 
+// Fetches and unpacks the pinned release.
+fs::path fetch(const Workbench& bench, const fs::path& program, const std::string& step) {
+  bench.log(step, concat("Fetching uv ", kUvVersion));
+  make_directories(program.parent_path());
+  const TempDirectory work(bench.store.tools());
+  const ZipReader zip(download_uv_wheel(bench, work.path()));
+  const std::string entry = concat("uv-", kUvVersion, ".data/scripts/uv");
+  const ZipEntry* found = zip.find(entry);
+  if (found == nullptr)
+    throw Error(ErrorCode::corrupt, concat(zip.name(), " has no ", entry)).with_hint(kHint);
+  write_file_atomic(program, zip.read(*found), 0755);
+  return program;
+}
+
+}  // namespace
+
 // pip finds the index, the proxy and the credentials of this machine, and checks the hash.
-fs::path download_wheel(const Workbench& bench, const fs::path& directory) {
+fs::path download_uv_wheel(const Workbench& bench, const fs::path& directory) {
   const UvWheel& wheel = pinned_wheel(bench.host.machine);
   const fs::path requirement = directory / "requirements.txt";
   write_file_atomic(requirement, concat("uv==", kUvVersion, " --hash=sha256:", wheel.sha256, '\n'));
@@ -58,22 +74,6 @@ fs::path download_wheel(const Workbench& bench, const fs::path& directory) {
     if (entry.path().extension() == ".whl") return entry.path();
   throw Error(ErrorCode::unavailable, "pip downloaded no uv wheel").with_output(result.tail).with_hint(kHint);
 }
-
-// Fetches and unpacks the pinned release.
-fs::path fetch(const Workbench& bench, const fs::path& program, const std::string& step) {
-  bench.log(step, concat("Fetching uv ", kUvVersion));
-  make_directories(program.parent_path());
-  const TempDirectory work(bench.store.tools());
-  const ZipReader zip(download_wheel(bench, work.path()));
-  const std::string entry = concat("uv-", kUvVersion, ".data/scripts/uv");
-  const ZipEntry* found = zip.find(entry);
-  if (found == nullptr)
-    throw Error(ErrorCode::corrupt, concat(zip.name(), " has no ", entry)).with_hint(kHint);
-  write_file_atomic(program, zip.read(*found), 0755);
-  return program;
-}
-
-}  // namespace
 
 UvTool::UvTool(const Workbench& bench, fs::path system_uv, std::string step)
     : bench_(bench), system_uv_(std::move(system_uv)), step_(std::move(step)) {}

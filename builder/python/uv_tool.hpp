@@ -43,4 +43,7 @@ class UvTool {
   std::future<fs::path> ahead_;
 };
 
+// The pinned release's wheel, downloaded into the directory. Errors as of UvTool::program.
+fs::path download_uv_wheel(const Workbench& bench, const fs::path& directory);
+
 }  // namespace dash::builder

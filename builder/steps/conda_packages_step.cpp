@@ -37,7 +37,7 @@ class RuntimeFiles {
   }
 
   std::string map(const std::string& url) {
-    if (!urls_.contains(url)) return url;
+    if (!urls_.contains(url)) return fetch_url(bench_, settings_, url);
     if (!extracted_) {
       const auto installer = get_installer(bench_, settings_, runtime_, kCondaPackagesStep);
       extract_installer_packages(installer.path, installer.name, work_.path(), bench_.stop);
@@ -93,6 +93,7 @@ class CondaPackagesStep : public Step {
   StepResult run(const ImageState& below) override {
     const auto& facts = below.facts.at(kCondaRuntimeStep);
     const auto packages = facts.find(kRuntimePackagesFact);
+    check_servers();
     if (packages == facts.end()) return {{install_by_conda(below.layers())}, {}};
     const auto runtime = lock_from_json(packages->second);
     const auto version = facts.at(kCondaVersionFact);
@@ -102,14 +103,14 @@ class CondaPackagesStep : public Step {
     auto installation = installation_over(below);
     installation.map_url = [&](const std::string& url) { return runtime_files.map(url); };
     if (request_.conda_install == CondaInstall::conda) {
-      auto layers = install(installation, runtime, version, nullptr).layers;
+      auto layers = install(installation, runtime, version, nullptr, files_.condarc).layers;
       auto all = below.layers();
       all.insert(all.end(), layers.begin(), layers.end());
       if (asks_for_something()) layers.push_back(install_by_conda(all));
       return {std::move(layers), {{"conda", version}}};
     }
     const auto solved = solve(below, installation, runtime, version);
-    auto installed = install(installation, runtime, version, &solved);
+    auto installed = install(installation, runtime, version, &solved, files_.condarc);
     return {std::move(installed.layers),
             {{kLockFact, format_explicit_lock(public_lock(solved.lock))},
              {"conda", version},
@@ -161,6 +162,11 @@ class CondaPackagesStep : public Step {
       bench_.warn(kCondaPackagesStep, warning);
   }
 
+  void check_servers() const {
+    check_reach(bench_, request_.conda, files_.condarc, kCondarc);
+    if (files_.requirements) check_reach(bench_, request_.conda, *files_.requirements, kCondaRequirements);
+  }
+
   // Conda packages need nothing of the system packages.
   CondaInstallation installation_over(const ImageState& below) const {
     CondaInstallation out;
@@ -191,7 +197,8 @@ class CondaPackagesStep : public Step {
 
   // The runtime alone without `solved`.
   InstalledCondaPackages install(const CondaInstallation& over, const ExplicitLock& runtime,
-                                 const std::string& version, const SolvedEnvironment* solved) const {
+                                 const std::string& version, const SolvedEnvironment* solved,
+                                 const std::string& condarc) const {
     CondaInstallation request = over;
     const auto time = bench_.host.source_date_epoch;
     std::vector<CondaRevision> history = {{time,
@@ -205,7 +212,7 @@ class CondaPackagesStep : public Step {
                          asked_for(version), solved->linked, solved->unlinked});
     request.files = {{"conda-meta/history", conda_history(history)}};
     if (const auto pins = pinned(); !pins.empty()) request.files.push_back({"conda-meta/pinned", pins});
-    if (!files_.condarc.empty()) request.files.push_back({kCondarc, files_.condarc});
+    if (!condarc.empty()) request.files.push_back({kCondarc, condarc});
     std::ranges::sort(request.files, {}, &CondaInstallation::File::path);
     return install_conda_packages(bench_, solved == nullptr ? runtime : solved->lock, request);
   }
@@ -217,20 +224,21 @@ class CondaPackagesStep : public Step {
     const SolverAnswers answers(bench_.store, inputs(below).key(kCondaPackagesStep));
     if (request_.upgrade.all == Upgrade::All::no)
       if (const auto answer = answers.find()) return with_packages(runtime, answer->linked, answer->unlinked);
-    CondaSolveRequest request;
-    request.step = kCondaPackagesStep;
+    CondaSolveRequest request{.step = kCondaPackagesStep, .settings = request_.conda};
     request.layers = installation.root;
     // Not part of the image, so that there is nothing to make anew.
     installation.reuse = Reuse::yes;
-    const auto conda = install(installation, runtime, version, nullptr);
+    const auto conda = install(installation, runtime, version, nullptr, for_conda(files_.condarc));
     request.layers.insert(request.layers.end(), conda.layers.begin(), conda.layers.end());
     request.requirements = *files_.requirements;
-    request.condarc = request_.conda.condarc;
     bench_.log(kCondaPackagesStep, concat("conda ", version, " chooses packages"));
     const auto change = solve_conda(bench_, request);
     answers.keep(change);
     return with_packages(runtime, change.linked, change.unlinked);
   }
+
+  // What conda reads names the servers that it can reach.
+  std::string for_conda(const std::string& text) const { return request_.conda.mirrors.to_mirrors(text); }
 
   static ExplicitLock public_lock(ExplicitLock lock) {
     for (CondaPackageUrl& package : lock.packages) package.url = package.public_url();
@@ -240,8 +248,9 @@ class CondaPackagesStep : public Step {
   // What conda itself makes of the file, as a layer.
   oci::Layer install_by_conda(const std::vector<oci::Layer>& layers) const {
     const auto work = bench_.store.work_directory();
-    write_file(work.path() / kCondaRequirements, files_.requirements.value_or(""));
-    write_file(work.path() / "condarc", files_.condarc);
+    write_file(work.path() / kCondaRequirements, for_conda(files_.requirements.value_or("")));
+    write_file(work.path() / "condarc", for_conda(files_.condarc));
+    write_file(work.path() / "kept-condarc", files_.condarc);
     write_file(work.path() / "pinned", pinned());
     AppCommand command;
     command.step = kCondaPackagesStep;
@@ -254,12 +263,16 @@ class CondaPackagesStep : public Step {
           concat(kCondaPrefix, "/bin/conda install --yes --no-update-deps",
                  bench_.network == Network::none ? " --offline" : "", " --file ", kCondaFilesDirectory, '/',
                  kCondaRequirements, "\nrm -rf ", kCondaPrefix, "/pkgs\n");
+    command.script += concat("[ ! -s ", kCondaFilesDirectory, "/kept-condarc ] || cp ", kCondaFilesDirectory,
+                             "/kept-condarc ", kCondaPrefix, "/.condarc\n");
     command.environment = conda_environment();
     command.profile = AppCommand::Profile::skip;
     using Access = SandboxMount::Access;
     command.mounts = {{work.path(), kCondaFilesDirectory, Access::read_only}};
-    if (!request_.conda.condarc.empty())
-      command.mounts.push_back({request_.conda.condarc, kMachineCondarc, Access::read_only});
+    if (!request_.conda.condarc.empty()) {
+      write_file(work.path() / "machine-condarc", for_conda(read_file(request_.conda.condarc)));
+      command.mounts.push_back({work.path() / "machine-condarc", kMachineCondarc, Access::read_only});
+    }
     auto result = run_app_command(bench_, layers, command);
     if (result.exit_code != 0)
       throw Error(ErrorCode::step_failed, concat("conda install failed with exit code ", result.exit_code))

@@ -29,7 +29,7 @@ class CondaRuntimeStep : public Step {
 
   StepInputs inputs(const ImageState& below) const override {
     StepInputs out;
-    out.add("conda-runtime", runtime_.installer);
+    out.add(kCondaRuntimeLeaf, runtime_.installer);
     const auto pinned = pinned_digest(request_.conda, runtime_.installer);
     // What has no pin is what this server had when it was asked first.
     if (pinned)

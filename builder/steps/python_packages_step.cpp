@@ -103,6 +103,7 @@ class PythonPackagesStep : public Step {
   }
 
   StepResult run(const ImageState& below) override {
+    check_reach();
     PythonRequest request;
     request.step = kPythonPackagesStep;
     request.layers = below.layers();
@@ -138,6 +139,20 @@ class PythonPackagesStep : public Step {
   }
 
  private:
+  // Without an index of its own a machine would ask the public one.
+  void check_reach() const {
+    const auto& arguments = settings_.arguments;
+    if (!bench_.airgapped || settings_.environment.contains("UV_DEFAULT_INDEX") ||
+        std::ranges::find(arguments, "--no-index") != arguments.end())
+      return;
+    throw Error(ErrorCode::unavailable,
+                "no package index is configured, and builds on this machine are airgapped")
+        .with_hint(
+            "Set PIP_INDEX_URL, or index-url in pip.conf, to the mirror's index; 'dash-build mirror "
+            "packages' "
+            "makes one.");
+  }
+
   RequirementsFiles read_requirements() const {
     const auto file = app_.python_requirements();
     if (file != kRequirementsFile) return collect_project(file);

@@ -118,8 +118,8 @@ TEST_CASE("conda is asked in the sandbox, and channels for what it does not say"
       return SandboxResult{};
     };
   };
-  CondaSolveRequest request;
-  request.step = "conda-packages";
+  const CondaSettings settings;
+  CondaSolveRequest request{.step = "conda-packages", .settings = settings};
   request.requirements = "six=1.16\n";
 
   test.sandbox.expect(answer("six-1.16.0-py37_0"));
@@ -148,6 +148,37 @@ TEST_CASE("conda is asked in the sandbox, and channels for what it does not say"
   test.sandbox.expect_exit(137, "Killed");
   CHECK(brief_error_of([&] { solve_conda(test.bench, request); }) ==
         "step_failed: conda failed with exit code 137");
+}
+
+TEST_CASE("conda reads mirrors, and its answer names what they are mirrors of") {
+  dash::testing::MemoryFetcher channel;
+  channel.files["http://mirror.example/main/noarch/repodata.json"] =
+      R"({"packages": {"six-1-0.tar.bz2": {"depends": []}}})";
+  TestBench test(channel);
+  CondaSettings settings;
+  settings.mirrors = UrlMirrors::parse({"https://c.example/main=http://mirror.example/main"});
+  settings.condarc = test.home.path() / "condarc";
+  write_file(settings.condarc, "channels: [https://c.example/main]\n");
+  CondaSolveRequest request{.step = "conda-packages", .settings = settings};
+  request.requirements = "https://c.example/main::six\n";
+  test.sandbox.expect([](const SandboxCommand& command, const fs::path&) {
+    const auto text = [&](const char* name) {
+      for (const auto& mount : command.mounts)
+        if (mount.target == name)
+          return read_file(fs::is_directory(mount.source) ? mount.source / "conda-requirements.txt"
+                                                          : mount.source);
+      return std::string("nothing");
+    };
+    CHECK(text("/etc/conda/.condarc") == "channels: [http://mirror.example/main]\n");
+    CHECK(text("/run/dash-build/conda") == "http://mirror.example/main::six\n");
+    command.on_stdout_bytes(
+        R"({"success": true, "actions": {"LINK": [{"base_url": "http://mirror.example/main",
+      "platform": "noarch", "name": "six", "dist_name": "six-1-0"}]}})");
+    return SandboxResult{};
+  });
+  const auto change = solve_conda(test.bench, request);
+  REQUIRE(change.linked.size() == 1);
+  CHECK(change.linked[0].url == "https://c.example/main/noarch/six-1-0.tar.bz2");
 }
 
 TEST_CASE("an answer is kept for its question alone") {

@@ -1,0 +1,249 @@
+#include "builder/package_mirror/package_mirror.hpp"
+
+#include "base/error.hpp"
+#include "base/text.hpp"
+#include "builder/conda/collect_packages.hpp"
+#include "builder/conda/installer.hpp"
+#include "builder/conda/installer_source.hpp"
+#include "builder/conda/solver_answer.hpp"
+#include "builder/package_mirror/channel_subset.hpp"
+#include "builder/package_mirror/simple_index.hpp"
+#include "builder/python/uv_tool.hpp"
+#include "oci/tar_writer.hpp"
+
+#include <algorithm>
+#include <array>
+#include <set>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+namespace dash::builder {
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr const char* kMemory = "mirror.json";
+constexpr const char* kStep = "mirror";
+constexpr const char* kInstallers = "miniconda";
+constexpr const char* kSimple = "simple";
+constexpr std::array<std::string_view, 2> kSubdirs = {"linux-64", "noarch"};
+
+class PackageMirror {
+ public:
+  PackageMirror(const Workbench& bench, CondaSettings settings, const MirrorContents& contents,
+                const fs::path& directory)
+      : bench_(bench), settings_(std::move(settings)), contents_(contents), directory_(directory) {
+    make_directories(directory_);
+  }
+
+  PackageMirrorReport write(std::string_view url) {
+    remember();
+    add_installers();
+    add_conda();
+    add_distributions();
+    const Json memory = {{"channels", channels_}, {"installers", installers_}};
+    write_file_atomic(directory_ / kMemory, memory.dump(1) + '\n');
+    write_file_atomic(directory_ / "dash-build.toml", settings_text(url));
+    return report_;
+  }
+
+ private:
+  // What earlier runs brought.
+  void remember() {
+    make_directories(directory_ / kInstallers);
+    const auto text = read_file_if_exists(directory_ / kMemory);
+    if (!text) return;
+    try {
+      const Json memory = Json::parse(*text);
+      channels_ = memory.at("channels").get<std::set<std::string>>();
+      installers_ = memory.at("installers").get<std::map<std::string, std::string>>();
+    } catch (const Json::exception& error) {
+      throw Error(ErrorCode::corrupt,
+                  concat((directory_ / kMemory).string(), " cannot be read: ", error.what()))
+          .with_hint("Remove the mirror, and make it anew.");
+    }
+    for (const fs::directory_entry& entry : fs::directory_iterator(directory_ / kInstallers))
+      know_packages(entry.path());
+  }
+
+  // The file in the mirror; one that is there is of an earlier run, or of another app.
+  void place(const fs::path& from, const fs::path& to) {
+    report_.bytes += fs::file_size(from);
+    make_directories(to.parent_path());
+    TempFile file(to.parent_path());
+    FileSource source(from);
+    copy(source, file);
+    file.commit(to);
+  }
+
+  void add_installers() {
+    for (const auto& [name, digest] : contents_.installers) {
+      if (const auto sha256 = sha256_from_hex(digest)) settings_.installers[name] = *sha256;
+      CondaRuntime runtime;
+      runtime.installer = name;
+      const InstallerFile file = get_installer(bench_, settings_, runtime, kStep);
+      const fs::path to = directory_ / kInstallers / file.name;
+      place(file.path, to);
+      know_packages(to);
+      installers_[name] = to_hex(file.sha256);
+      ++report_.installers;
+    }
+  }
+
+  void know_packages(const fs::path& installer) {
+    if (const auto content = read_installer(installer, installer.filename().string(), bench_.stop))
+      for (const CondaPackageUrl& package : content->packages.packages) in_installers_.insert(package.url);
+  }
+
+  void add_conda() {
+    ExplicitLock wanted;
+    std::map<std::string, std::map<std::string, std::vector<CondaPackageUrl>>>
+        channels;  // by URL and subdirectory
+    for (const auto& [url, package] : contents_.conda) {
+      if (in_installers_.contains(url)) continue;
+      wanted.packages.push_back(package);
+      channels[package.channel()][package.subdir()].push_back(package);
+    }
+    CondaCollector collector(bench_, kStep, wanted,
+                             [this](const std::string& url) { return fetch_url(bench_, settings_, url); });
+    std::vector<std::size_t> indices;
+    for (std::size_t i = 0; i < wanted.packages.size(); ++i) indices.push_back(i);
+    collector.collect(indices, [&](std::size_t index, const fs::path& path, const PackageDigests&) {
+      const CondaPackageUrl& package = wanted.packages[index];
+      place(path, directory_ / channel_path(package.channel()) / package.subdir() / package.file_name());
+    });
+    for (const auto& [url, subdirs] : channels) {
+      channels_.insert(url);
+      for (const std::string_view subdir : kSubdirs) add_list(url, std::string(subdir), subdirs);
+    }
+    report_.conda_packages = wanted.packages.size();
+  }
+
+  // Conda reads both lists of a channel, also one without packages.
+  void add_list(const std::string& channel, const std::string& subdir,
+                const std::map<std::string, std::vector<CondaPackageUrl>>& subdirs) {
+    const fs::path directory = directory_ / channel_path(channel) / subdir;
+    const auto packages = subdirs.find(subdir);
+    if (packages == subdirs.end()) {
+      add_to_channel(directory, subdir, "{}", {});
+      return;
+    }
+    const TempDirectory work = bench_.store.work_directory();
+    const fs::path list = work.path() / "repodata.json";
+    const std::string url = concat(channel, '/', subdir, "/repodata.json");
+    bench_.fetcher.fetch({{fetch_url(bench_, settings_, url), list, std::nullopt, std::nullopt,
+                           concat(channel_path(channel), '/', subdir, "/repodata.json")}},
+                         {}, bench_.stop);
+    add_to_channel(directory, subdir, read_file(list, kMaxRepodata), packages->second);
+  }
+
+  void add_distributions() {
+    if (!contents_.python) return;
+    const fs::path simple = directory_ / kSimple;
+    const TempDirectory incoming = bench_.store.work_directory();
+    std::vector<FetchRequest> wanted;
+    for (const auto& [name, distribution] : contents_.distributions) {
+      const Sha256 sha256 = distribution.file.sha256.value();
+      const fs::path kept = bench_.store.packages() / to_hex(sha256) / name;
+      const fs::path to = simple / distribution.project / name;
+      ++report_.distributions;
+      if (bench_.store.claim(kept.parent_path()) && fs::exists(kept)) {
+        place(kept, to);
+        continue;
+      }
+      const fs::path file = incoming.path() / name;
+      wanted.push_back({distribution.file.url, file, sha256, distribution.file.size, name,
+                        [this, file, to] { place(file, to); }});
+    }
+    if (!wanted.empty()) {
+      bench_.log(kStep, concat("Fetching ", wanted.size(), wanted.size() == 1 ? " file" : " files"));
+      bench_.fetcher.fetch(
+          wanted,
+          [this](const FetchRequest& request, std::uint64_t done, std::uint64_t total) {
+            bench_.events.emit(BytesMoved{kStep, request.shown, done, total});
+          },
+          bench_.stop);
+    }
+    add_uv(simple / "uv");
+    write_simple_index(simple);
+    for (const auto& [project, version] : contents_.built)
+      bench_.warn(kStep, concat(project, ' ', version,
+                                " has no wheel: its source is mirrored, but what building it needs ",
+                                "is in no lock; add a lock that has setuptools, or what else it needs"));
+  }
+
+  // The builder's own resolver, which machines without it get from their package index.
+  void add_uv(const fs::path& directory) {
+    ++report_.distributions;
+    const TempDirectory incoming = bench_.store.work_directory();
+    const fs::path wheel = download_uv_wheel(bench_, incoming.path());
+    place(wheel, directory / wheel.filename());
+  }
+
+  std::string settings_text(std::string_view url) const {
+    while (url.ends_with('/')) url.remove_suffix(1);
+    const auto words = [](const std::vector<std::string>& texts) {
+      std::string out = "[";
+      for (const std::string& text : texts) out += concat(out.size() > 1 ? ",\n  " : "\n  ", '"', text, '"');
+      return out + (texts.empty() ? "]" : "\n]");
+    };
+    std::string out = "# Settings for machines that see this directory at " + std::string(url) +
+                      ".\n# For Python packages: PIP_INDEX_URL=" + std::string(url) + "/simple/\n";
+    out += concat("airgapped = true\nconda_base_url = \"", url, "\"\n");
+    std::vector<std::string> pins;
+    for (const auto& [name, sha256] : installers_)
+      if (const auto own = pinned_digest(CondaSettings(), name); !own || to_hex(*own) != sha256)
+        pins.push_back(concat(name, '=', sha256));
+    if (!pins.empty()) out += concat("conda_installers = ", words(pins), '\n');
+    std::vector<std::string> mirrors;
+    for (const std::string& channel : channels_)
+      mirrors.push_back(concat(channel, '=', url, '/', channel_path(channel)));
+    if (!mirrors.empty()) out += concat("conda_mirrors = ", words(mirrors), '\n');
+    return out;
+  }
+
+  const Workbench& bench_;
+  CondaSettings settings_;
+  const MirrorContents& contents_;
+  const fs::path directory_;
+  std::set<std::string> in_installers_;            // URLs of conda packages
+  std::map<std::string, std::string> installers_;  // all in the mirror: SHA-256 by name
+  std::set<std::string> channels_;                 // all in the mirror: URLs
+  PackageMirrorReport report_;
+};
+
+}  // namespace
+
+PackageMirrorReport write_package_mirror(const Workbench& bench, const CondaSettings& settings,
+                                         const MirrorContents& contents, const fs::path& directory,
+                                         std::string_view url) {
+  return PackageMirror(bench, settings, contents, directory).write(url);
+}
+
+void write_mirror_archive(const fs::path& directory, const fs::path& archive) {
+  std::vector<fs::path> paths;
+  for (const fs::directory_entry& entry : fs::recursive_directory_iterator(directory))
+    paths.push_back(entry.path());
+  std::ranges::sort(paths);
+  TempFile file(archive.parent_path().empty() ? "." : archive.parent_path());
+  oci::TarWriter tar(file);
+  for (const fs::path& path : paths) {
+    oci::TarEntry entry;
+    entry.path = fs::relative(path, directory).string();
+    if (fs::is_directory(path)) {
+      entry.type = EntryType::directory;
+      entry.mode = 0755;
+      tar.add(entry);
+      continue;
+    }
+    entry.size = fs::file_size(path);
+    tar.begin(entry);
+    FileSource content(path);
+    copy(content, tar);
+  }
+  tar.finish();
+  file.commit(archive);
+}
+
+}  // namespace dash::builder

@@ -1,0 +1,60 @@
+#include "builder/package_mirror/simple_index.hpp"
+
+#include "base/file.hpp"
+#include "base/sha256.hpp"
+#include "base/text.hpp"
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+namespace dash::builder {
+namespace {
+
+constexpr const char* kPage = "index.html";
+constexpr const char* kHead =
+    "<!DOCTYPE html>\n<html>\n<head><meta charset=\"utf-8\"><meta name=\"pypi:repository-version\" "
+    "content=\"1.0\"></head>\n<body>\n";
+constexpr const char* kFoot = "</body>\n</html>\n";
+
+// Names of distributions have no characters that HTML or URLs would change, but "+" and "!" of versions.
+std::string in_url(std::string_view name) {
+  std::string out;
+  for (const char c : name) {
+    if (c == '+')
+      out += "%2B";
+    else if (c == '!')
+      out += "%21";
+    else
+      out += c;
+  }
+  return out;
+}
+
+std::vector<std::string> names_in(const fs::path& directory, fs::file_type type) {
+  std::vector<std::string> out;
+  for (const fs::directory_entry& entry : fs::directory_iterator(directory))
+    if (entry.status().type() == type) out.push_back(entry.path().filename().string());
+  std::ranges::sort(out);
+  return out;
+}
+
+}  // namespace
+
+void write_simple_index(const fs::path& directory) {
+  std::string projects = kHead;
+  for (const std::string& project : names_in(directory, fs::directory_file)) {
+    std::string page = kHead;
+    for (const std::string& file : names_in(directory / project, fs::regular_file)) {
+      if (file == kPage) continue;
+      FileSource content(directory / project / file);
+      page +=
+          concat("<a href=\"", in_url(file), "#sha256=", to_hex(sha256(content)), "\">", file, "</a><br>\n");
+    }
+    write_file_atomic(directory / project / kPage, page + kFoot);
+    projects += concat("<a href=\"", project, "/\">", project, "</a><br>\n");
+  }
+  write_file_atomic(directory / kPage, projects + kFoot);
+}
+
+}  // namespace dash::builder
