@@ -3,6 +3,7 @@ import hashlib
 import json
 import os
 import pathlib
+import shutil
 import stat
 import subprocess
 import sys
@@ -96,6 +97,7 @@ class HandRoot:
             (directory / name).mkdir(parents=True)
         for name in ("bin", "lib", "lib64", "sbin"):
             (directory / name).symlink_to("usr/" + name)
+        shutil.copytree("/etc/ssl/certs", directory / "etc/ssl/certs")  # py-rattler reads them, also for plain HTTP
 
     def lay(self, blob):
         subprocess.run(f"zstd -dcq '{blob}' | tar -xp -C '{self.directory}'", shell=True, check=True)
@@ -114,6 +116,7 @@ class HandRoot:
         (self.directory / "tmp/conda-requirements.txt").write_text(requirements)
         result = self.run("conda", "install", "--dry-run", "--json", "--yes", "--no-update-deps", "--file",
                           "/tmp/conda-requirements.txt", check=False)
+        assert result.stdout.startswith("{"), result.stderr
         return result.returncode, json.loads(result.stdout)
 
     def tree(self):

@@ -67,7 +67,7 @@ def installed():
 
 
 def file_lines(path):
-    return [line.split("#")[0].strip() for line in pathlib.Path(path).read_text().splitlines()]
+    return [re.split(r"(?<!\.conda)(?<!\.bz2)#", line)[0].strip() for line in pathlib.Path(path).read_text().splitlines()]
 
 
 def channel_url(name):
@@ -80,8 +80,9 @@ def channel_url(name):
 
 def spec_of_line(line):
     """What a line of a file asks for, and the channel that it names; conda before 26.7 has a rule of its own for these."""
-    if "://" in line:
-        return line, None
+    if package := re.fullmatch(r"(\w+://.*)/linux-64/(.*)-([^-]+)-([^-]+?)(?:\.tar\.bz2|\.conda)(?:#.*)?", line):
+        channel, name, version, build = package.groups()
+        return f"{name} =={version} {build}", channel
     channel, _, line = line.rpartition("::")
     url = channel_url(channel.lower() if is_old() else channel) if channel else None
     if not is_old():
