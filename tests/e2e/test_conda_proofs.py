@@ -141,7 +141,7 @@ class SameTreeTest(CondaCase):
 class StoreTest(CondaCase):
     def test_another_store(self):
         """The same digest from a store that is elsewhere and has nothing."""
-        app = self.copy_app("weather")
+        app = self.app("six=1.17.0\nhumanize\n", **{"requirements.txt": "pyfiglet\n"})
         base = self.scratch / "base"
         self.build(app, env=self.env)  # makes the default base image
         self.dash("copy", "dash-build/base:bookworm", f"oci:{base}:latest")
