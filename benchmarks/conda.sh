@@ -19,16 +19,19 @@ old=Miniconda3-4.5.12
 standin=$(python3 "$root/benchmarks/conda_lab.py" make "$lab/conda" "$url")
 work=$lab/conda/work
 rm -rf "$work" && mkdir -p "$work"
+if [ ! -d "$lab/conda/index" ]; then # what pip adds, and the uv that a build fetches
+  python3 -m pip download --quiet --no-deps -d "$lab/conda/index.part" pyfiglet==1.0.2
+  ln "$lab"/wheels/uv-*.whl "$lab/conda/index.part"
+  mv "$lab/conda/index.part" "$lab/conda/index"
+fi
+kill "$server" # the index of the demo app
+python3 "$root/benchmarks/simple_index.py" "$lab/conda/index" "$port" &
+server=$!
 python3 -m http.server --bind 127.0.0.1 --directory "$lab/conda" "$conda_port" >/dev/null 2>&1 &
 trap 'kill $server '$! EXIT
 installer=$standin/installers/miniconda/$old-Linux-x86_64.sh
 sources=$url/$(basename "$standin")
 printf 'default_channels:\n  - %s/channel\n' "$sources" >"$work/condarc"
-ls "$lab"/wheels/pyfiglet-1.0.2-*.whl >/dev/null 2>&1 || {
-  echo "run again: the index did not have pyfiglet" >&2
-  python3 -m pip download --quiet --no-deps -d "$lab/wheels" pyfiglet==1.0.2
-  exec "$0" "$runs" $parts
-}
 if [ ! -d "$lab/conda/base" ]; then # the installer unpacks with bzip2
   echo "making the base image" >&2
   mmdebstrap --quiet --variant=minbase --include=python3,ca-certificates,bzip2,curl bookworm "$work/base.tar"

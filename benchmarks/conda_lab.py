@@ -62,9 +62,9 @@ async def install(rattler, lock, prefix, cache):
                 index = json.load(reply)
             listed[directory] = index["packages"] | index["packages.conda"]
         known = listed[directory][name]
-        same = {key: known[key] for key in ("name", "version", "build", "build_number", "subdir", "depends", "size")}
+        same = {key: known[key] for key in ("name", "version", "build_number", "subdir", "depends", "size")}
         digests = {key: bytes.fromhex(known[key]) for key in ("md5", "sha256")}
-        record = rattler.PackageRecord(**same, **digests, noarch=known.get("noarch"))
+        record = rattler.PackageRecord(build=rattler.BuildString(known["build"]), **same, **digests, noarch=known.get("noarch"))
         records.append(rattler.RepoDataRecord(record, file_name=name, url=url, channel=directory.rsplit("/", 1)[0]))
     await rattler.install(records, target_prefix=prefix, cache_dir=cache, show_progress=False,
                           alternative_target_prefix=conda_channel.PREFIX)
