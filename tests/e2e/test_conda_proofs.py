@@ -9,7 +9,7 @@ import unittest
 from conda_apps import NEW, NEWEST, OLD, PREFIX, CondaCase
 from package_index import PackageIndex, wheel
 from registries import Meter, RegistryServer, need_program
-from support import decisions, layers
+from support import decisions, run
 
 from conda_channel import Package
 
@@ -136,6 +136,28 @@ class SameTreeTest(CondaCase):
         for root in (native, by_conda):
             said = root.run("python", "-c", f"import os; os.chdir('/app'); import sys; sys.path.insert(0, '/app'); {page}").stdout
             self.assertIn("<title>Weather</title>", said)
+
+
+    def test_installer_of_another_kind(self):
+        """What cannot be read is run, and conda installs: again the same environment."""
+        native = self.root("native", self.build(self.app(None), env=self.env))
+        directory = self.scratch / "installers/miniconda"
+        directory.mkdir(parents=True)
+        script = '#!/bin/sh\nwhile [ "$1" != -p ]; do shift; done\nmkdir -p "$2"\ntail -n +6 "$0" | tar -xf - -C "$2"\nexit 0\n'
+        packed = run("tar", "-C", native.prefix, "-cf", self.scratch / "payload.tar", ".") and (self.scratch / "payload.tar").read_bytes()
+        (directory / "Miniconda3-latest-Linux-x86_64.sh").write_bytes(script.encode() + packed)
+        env = {**self.env, "DASH_BUILD_CONDA_BASE_URL": self.serve(directory.parent)}
+        shutil.rmtree(self.scratch / "made")
+        requirements = "six==1.17.0\nhumanize\n"
+        ran = self.build(self.app(requirements, "Miniconda3-latest"), env=env)
+        self.assertIn("Miniconda3-latest-Linux-x86_64.sh is of a kind that cannot be read; it is run instead", ran["log"])
+        shutil.rmtree(self.scratch / "made")
+        read = self.build(self.app(requirements), env=self.env)
+        roots = [self.root("read", read), self.root("ran", ran)]
+        listed = [root.run("conda", "list", "--json").stdout for root in roots]
+        self.assertEqual(listed[0], listed[1])
+        self.assertIn('"humanize"', listed[0])
+        self.assertIn("1.0 kB", roots[1].run("python", "-c", "import humanize; print(humanize.naturalsize(1000))").stdout)
 
 
 class StoreTest(CondaCase):
