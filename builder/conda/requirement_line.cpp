@@ -176,8 +176,12 @@ std::string platform_of_comment(std::string_view line) {
   return line.starts_with(kKey) ? std::string(trimmed(line.substr(kKey.size()))) : std::string();
 }
 
+std::string full_name(const CondaRequirement& requirement) {
+  return requirement.channel.empty() ? requirement.name : concat(requirement.channel, "::", requirement.name);
+}
+
 std::string shown(const CondaRequirement& requirement) {
-  std::string out = requirement.name;
+  std::string out = full_name(requirement);
   if (!requirement.version.empty()) out += concat(' ', requirement.version);
   if (!requirement.build.empty()) out += concat(' ', requirement.build);
   return out;
@@ -190,6 +194,16 @@ std::optional<CondaRequirement> read(std::string_view text, CondaReading reading
     return out;
   }
   return reading == CondaReading::exact ? read_exact(text) : read_match_spec(text);
+}
+
+// How to write what a line means here so that all condas read it so.
+std::string read_alike(const CondaRequirement& here) {
+  const auto name = full_name(here);
+  const std::string_view version = here.version;
+  if (version.starts_with("==")) return concat(name, version, " or ", name, '=', version.substr(2), ".*");
+  if (version.starts_with("~=")) return ">= and < instead of ~=";
+  const bool says_how = version.empty() || std::string_view("<>!").find(version[0]) != std::string_view::npos;
+  return concat(name, says_how ? "" : "=", version);
 }
 
 // What is to be said of a line; empty mostly.
@@ -211,11 +225,7 @@ std::string surprise(const CondaRequirementLine& line, const CondaRequirement& h
   if (!other || *other == here) return {};
   const auto* who = reading == CondaReading::exact ? "newer versions of it" : "versions before 26.7";
   return said(" means ", shown(here), " to this conda, and ", shown(*other), " to ", who, ": write ",
-              here.name,
-              here.version.starts_with("==")
-                  ? concat(here.version, " or ", here.name, '=', here.version.substr(2), ".*")
-                  : concat('=', here.version),
-              " to be sure");
+              read_alike(here), " to be sure");
 }
 
 }  // namespace

@@ -1,66 +1,17 @@
 """Conda apps: a stand-in for Miniconda chooses, the program installs, and what comes out is an environment of conda's."""
-import hashlib
 import json
 import re
 import shutil
-import sys
 import unittest
 
-from support import ROOT, SCRATCH, SHARED_STORE, Case, decisions, layers, pinned_uv
+from conda_apps import NEW, OLD, CondaCase
+from support import decisions, layers
 
 from containerd import Containerd
-from package_index import PackageIndex, wheel
-
-sys.path.insert(0, str(ROOT / "tests/support"))
 import standin_conda
 
-FIGLET = "def figlet_format(text):\n    return text.upper()\n"
-OLD, NEW = standin_conda.OLD[0], standin_conda.NEW[0]
 
-
-class CondaTest(Case):
-    """One server for all tests: a package's URL is part of what is installed."""
-
-    @classmethod
-    def setUpClass(cls):
-        cls.standin = standin_conda.make(SCRATCH)
-        cls.holder = Case()
-        cls.url = cls.holder.serve(cls.standin)
-        cls.index = PackageIndex(wheel("pyfiglet", "1.0.2", files={"pyfiglet.py": FIGLET}), wheel("six", "1.15.0"))
-        cls.index.__enter__()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.index.__exit__()
-        cls.holder.doCleanups()
-
-    def setUp(self):
-        super().setUp()
-        condarc = self.scratch / "condarc"
-        condarc.write_text(f"default_channels:\n  - {self.url}/channel\n")
-        installer = self.standin / f"installers/miniconda/{OLD}-Linux-x86_64.sh"
-        self.env = {
-            "DASH_BUILD_CONDA_BASE_URL": f"{self.url}/installers", "DASH_BUILD_CONDARC": str(condarc),
-            "DASH_BUILD_CONDA_INSTALLERS": f"{OLD}={hashlib.sha256(installer.read_bytes()).hexdigest()}",
-            "PIP_INDEX_URL": self.index.url, "PIP_CONFIG_FILE": "/dev/null", "PIP_FIND_LINKS": "", "UV_DEFAULT_INDEX": "",
-            "PIP_EXTRA_INDEX_URL": "", "DASH_BUILD_UV": pinned_uv(),
-        }
-
-    def lock(self, metadata, step="conda-packages"):
-        """The lock in the record of the image's step."""
-        wanted = layers(metadata, step)
-        for file in (SHARED_STORE / "records/steps").iterdir():
-            record = json.loads(file.read_text())
-            if record["step"] == step and [x["digest"] for x in record["layers"]] == wanted:
-                return record["facts"]["lock"]
-        self.fail(f"no record has this image's {step}")
-
-    def app(self, requirements, runtime=OLD, **more):
-        files = {"Procfile": "web: python -m http.server $PORT\n", "conda-runtime.txt": runtime + "\n"}
-        if requirements is not None:
-            files["conda-requirements.txt"] = requirements
-        return self.make_app(files | more)
-
+class CondaTest(CondaCase):
     def test_app(self):
         app = self.copy_app("weather")
         archive = self.scratch / "image.tar"

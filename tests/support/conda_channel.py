@@ -44,7 +44,7 @@ def import_rattler(scratch):
 
 
 class Package:
-    """Files of a package and its metadata; `write` makes an archive of either kind."""
+    """Files of a package and its metadata; `write` makes an archive of either kind in a channel and returns its path."""
 
     def __init__(self, name, version, build="0", depends=(), noarch=None):
         self.index = {"name": name, "version": version, "build": build, "build_number": 0, "depends": list(depends)}
@@ -95,13 +95,16 @@ class Package:
         for entry, content in info:
             entry.size = len(content)
         if kind == "tar.bz2":
-            (directory / f"{stem}.tar.bz2").write_bytes(bz2.compress(tar_bytes(info + self.entries), 1))
-            return
-        with zipfile.ZipFile(directory / f"{stem}.conda", "w") as archive:
+            path = directory / f"{stem}.tar.bz2"
+            path.write_bytes(bz2.compress(tar_bytes(info + self.entries), 1))
+            return path
+        path = directory / f"{stem}.conda"
+        with zipfile.ZipFile(path, "w") as archive:
             archive.writestr("metadata.json", json.dumps({"conda_pkg_format_version": 2}))
             for part, entries in (("info", info), ("pkg", self.entries)):
                 with archive.open(f"{part}-{stem}.tar.zst", "w", force_zip64=part == "pkg") as file:
                     file.write(zstd(tar_bytes(entries)))
+        return path
 
 
 def tar_bytes(entries):

@@ -4,6 +4,7 @@
 standin_conda.py DIRECTORY    makes them there, unless they are there:
     installers/miniconda/Miniconda3-4.5.12-Linux-x86_64.sh          the format of 2018 (constructor 2), .tar.bz2
     installers/miniconda/Miniconda3-py311_24.1.2-0-Linux-x86_64.sh  today's format (constructor 3), .conda
+    installers/miniconda/Miniconda3-py311_26.7.1-0-Linux-x86_64.sh  the same with the conda whose lines of files are match specs
     channel/{linux-64,noarch}                                       what is in them, dash and gunicorn with all they need
 
 Python is the host's (Debian's 3.11), which runs where Debian 12's libraries are; packages come from wheels, these from
@@ -28,6 +29,7 @@ from conda_channel import PLACEHOLDER, PYTHON, RATTLER, Package, tar_bytes
 WHEELS = [RATTLER, "pip", "setuptools<80", "dash==3.3.0", "gunicorn==23.0.0", "six==1.16.0", "six==1.17.0", "humanize==4.12.3"]
 URL = "https://conda.example/pkgs/main"
 OLD, NEW = ("Miniconda3-4.5.12", "4.5.12"), ("Miniconda3-py311_24.1.2-0", "24.1.2")
+NEWEST = ("Miniconda3-py311_26.7.1-0", "26.7.1")
 INSTALLED = ["python", "py-rattler", "pip", "setuptools", "conda"]
 
 OLD_HEADER = """\
@@ -73,7 +75,7 @@ NEW_HEADER = """\
 #!/bin/sh
 #
 # NAME:  Miniconda3
-# VER:   py311_24.1.2-0
+# VER:   {version}
 # PLAT:  linux-64
 # MD5:   {md5}
 echo "this stand-in is only read" >&2
@@ -106,7 +108,7 @@ for info in sorted(glob.glob(prefix + "/pkgs/*/info")):
             content = open(target, "rb").read()
             open(target, "wb").write(content.replace(replaced[path].encode(), prefix.encode()))
     record = json.load(open(info + "/repodata_record.json"))
-    record |= {"files": files, "link": {"source": package, "type": 1}}
+    record |= {"files": files, "link": {"source": package, "type": 1}, "paths_data": json.load(open(info + "/paths.json"))}
     os.makedirs(prefix + "/conda-meta", exist_ok=True)
     with open(prefix + "/conda-meta/" + os.path.basename(package) + ".json", "w") as file:
         json.dump(record, file, indent=1)
@@ -172,7 +174,7 @@ def conda_package(version):
     return package
 
 
-def record_of(channel, package, path):
+def record_of(package, path):
     content = path.read_bytes()
     return {
         **package.index, "md5": hashlib.md5(content).hexdigest(), "sha256": hashlib.sha256(content).hexdigest(),
@@ -185,11 +187,10 @@ def make_channel(directory, wheels):
     out = {}
 
     def add(package, kind):
-        package.write(channel, kind)
-        path = channel / package.index["subdir"] / "{name}-{version}-{build}.{kind}".format(**package.index, kind=kind)
-        out[path.name] = (path, record_of(channel, package, path))
+        path = package.write(channel, kind)
+        out[path.name] = (path, record_of(package, path))
 
-    for version in (OLD[1], NEW[1]):
+    for version in (OLD[1], NEW[1], NEWEST[1]):
         add(conda_package(version), "tar.bz2" if version == OLD[1] else "conda")
     packages = [python_package()]
     for wheel in wheels:
@@ -205,14 +206,18 @@ def make_channel(directory, wheels):
     package = conda_channel.from_wheel(noarch)
     package.index |= {"build": "pyhd_1", "build_number": 1}
     add(package, "conda")
+    write_repodata(channel, {name: record for name, (_, record) in out.items()})
+    return out
+
+
+def write_repodata(channel, records):
     for subdir in ("linux-64", "noarch"):
         index = {"info": {"subdir": subdir}, "packages": {}, "packages.conda": {}, "repodata_version": 1}
-        for name, (_, record) in sorted(out.items()):
+        for name, record in sorted(records.items()):
             if record["subdir"] == subdir:
                 index["packages.conda" if name.endswith(".conda") else "packages"][name] = record
-        (channel / subdir).mkdir(exist_ok=True)
+        (channel / subdir).mkdir(parents=True, exist_ok=True)
         (channel / subdir / "repodata.json").write_text(json.dumps(index, indent=1))
-    return out
 
 
 def member(name, content, mode=0o644):
@@ -260,13 +265,14 @@ def make_old(directory, packages):
     write_installer(directory, OLD[0], OLD_HEADER.format(size=size, **values).encode() + body)
 
 
-def make_new(directory, packages):
-    packages = chosen(packages, NEW[1], ".conda")
+def make_new(directory, packages, name, version):
+    packages = chosen(packages, version, ".conda")
     post = bz2.compress(tar_bytes([member("conda-meta/history", b"==> 2024-01-01 00:00:00 <==\n")]))
     body = payload(packages, [member("preconda.tar.bz2", preconda(packages, [])), member("postconda.tar.bz2", post)])
     first = b"\x7fELF stands for a program\n@@END_HEADER@@\n" * 1000
-    header = NEW_HEADER.format(md5=hashlib.md5(first + body).hexdigest(), first=len(first), second=len(body))
-    write_installer(directory, NEW[0], header.encode() + first + body)
+    md5 = hashlib.md5(first + body).hexdigest()
+    header = NEW_HEADER.format(version=name.partition("-")[2], md5=md5, first=len(first), second=len(body))
+    write_installer(directory, name, header.encode() + first + body)
 
 
 def make(directory):
@@ -280,7 +286,8 @@ def make(directory):
     wheels = get_wheels(pathlib.Path(directory) / f"standin-wheels-{hashlib.sha256(' '.join(WHEELS).encode()).hexdigest()[:12]}")
     packages = make_channel(target, wheels)
     make_old(target, packages)
-    make_new(target, packages)
+    make_new(target, packages, *NEW)
+    make_new(target, packages, *NEWEST)
     (target / "complete").touch()
     return target
 

@@ -67,18 +67,47 @@ def installed():
 
 
 def file_lines(path):
-    return [line.split("#")[0].strip() for line in pathlib.Path(path).read_text().splitlines()]
+    return [re.split(r"(?<!\.conda)(?<!\.bz2)#", line)[0].strip() for line in pathlib.Path(path).read_text().splitlines()]
+
+
+def channel_url(name):
+    """Of a channel's name, with a platform perhaps: "main", "defaults/linux-64"."""
+    config = configuration()
+    name = name.removesuffix("/linux-64")
+    alias = config.get("channel_alias", "https://conda.example/").rstrip("/")
+    return config.get("default_channels", [alias + "/pkgs/main"])[0] if name == "defaults" else f"{alias}/{name}"
 
 
 def spec_of_line(line):
-    if version_key(VERSION) >= [26, 7]:
-        return line
-    name, rest = re.fullmatch(r"([^=<>!\s]+)\s*(.*)", line).groups()
+    """What a line of a file asks for, and the channel that it names; conda before 26.7 has a rule of its own for these."""
+    if package := re.fullmatch(r"(\w+://.*)/linux-64/(.*)-([^-]+)-([^-]+?)(?:\.tar\.bz2|\.conda)(?:#.*)?", line):
+        channel, name, version, build = package.groups()
+        return f"{name} =={version} {build}", channel
+    channel, _, line = line.rpartition("::")
+    url = channel_url(channel.lower() if is_old() else channel) if channel else None
+    if not is_old():
+        if re.fullmatch(r"[^=<>!~\[]+=[^=\[]*\|[^\[]*", line):  # py-rattler takes it
+            raise Failure("InvalidMatchSpec", f"Invalid spec '{line}'")
+        return line, url
+    name, rest = re.fullmatch(r"([^=<>!\s]*)\s*(.*)", line).groups()
+    name = name.lower()
+    if not name or rest and rest[0] not in "=<>!":
+        raise Failure("CondaValueError", f"could not parse '{line}' in: conda-requirements.txt")
+    if "[" in name:  # the line is cut within the brackets, and what is left of them counts for nothing
+        return name.split("[")[0], url
+    if name.endswith("~"):
+        raise Failure("PackagesNotFoundError", f"The following packages are not available from current channels: {name}{rest}")
     rest = rest.replace(" ", "")
     if re.match(r"=[^=]", rest):
         version, _, build = rest[1:].partition("=")
-        return f"{name.lower()} {'' if '*' in version else '=='}{version} {build}".strip()
-    return f"{name.lower()} {rest}".strip()
+        return f"{name} {'' if '*' in version else '=='}{version} {build}".strip(), url
+    if with_build := re.fullmatch(r"(.*[^<>!=~])=([^=]+)", rest):
+        rest = " ".join(with_build.groups())
+    return f"{name} {rest}".strip(), url
+
+
+def is_old():
+    return version_key(VERSION) < [26, 7]
 
 
 def explicit_urls(lines):
@@ -101,7 +130,7 @@ def gateway(options):
     return rattler.Gateway(cache_dir=pathlib.Path(package_dirs[0]) / "cache", default_config=settings)
 
 
-async def solve(options, specs, have):
+async def solve(options, specs, have, more_channels=()):
     import rattler
     from rattler.exceptions import GatewayError, SolverError
 
@@ -112,7 +141,7 @@ async def solve(options, specs, have):
     wanted += [rattler.MatchSpec(name) for name in have if name not in named]
     try:
         return await rattler.solve(
-            [rattler.Channel(url) for url in channel_urls(options)], wanted, gateway=gateway(options),
+            [rattler.Channel(url) for url in dict.fromkeys([*channel_urls(options), *more_channels])], wanted, gateway=gateway(options),
             platforms=["linux-64", "noarch"], locked_packages=list(have.values()), constraints=constraints,
             virtual_packages=rattler.VirtualPackage.detect())
     except SolverError as error:
@@ -158,13 +187,15 @@ async def install(options):
     import rattler
 
     have = installed()
-    specs = list(options.specs)
+    specs, more_channels = list(options.specs), []
     for path in options.file:
         lines = file_lines(path)
         if (urls := explicit_urls(lines)) is not None:
             raise Failure("NotImplementedError", f"explicit files are not installed here: {len(urls)} URLs")
-        specs += [spec_of_line(line) for line in lines if line]
-    records = await solve(options, specs, have)
+        found = [spec_of_line(line) for line in lines if line]
+        more_channels += [url for _, url in found if url]
+        specs += [f"{url}::{spec}" if url else spec for spec, url in found]
+    records = await solve(options, specs, have, more_channels)
     same = {name for name, record in have.items() if any(dist_of(record) == dist_of(other) for other in records)}
     linked = [record for record in records if record.name.normalized not in same]
     names = {record.name.normalized for record in records}

@@ -162,6 +162,16 @@ TEST_CASE("conda requirements: warnings") {
         "c.txt:1: 'numpy=1.16' means numpy 1.16.* to this conda, and numpy ==1.16 to versions before 26.7: "
         "write "
         "numpy=1.16.* to be sure");
+  const auto advice = [&](const std::string& line, CondaReading reading) {
+    const std::string text = warnings(line, reading);
+    return text.substr(text.rfind(": write ") + 8);
+  };
+  CHECK(advice("main::numpy=1.16", CondaReading::exact) ==
+        "main::numpy==1.16 or main::numpy=1.16.* to be sure");
+  CHECK(advice("main::numpy=1.16", CondaReading::match_spec) == "main::numpy=1.16.* to be sure");
+  CHECK(advice("Main::numpy", CondaReading::exact) == "main::numpy to be sure");
+  CHECK(advice("numpy~=1.16.2", CondaReading::match_spec) == ">= and < instead of ~= to be sure");
+  CHECK(advice("numpy[version='>=1.8,<2']", CondaReading::match_spec) == "numpy>=1.8,<2 to be sure");
   CHECK(warnings("\ndash=2.0=pypi_0", CondaReading::exact) ==
         "c.txt:2: 'dash=2.0=pypi_0' names a package that pip installed, which no channel has: move dash to "
         "requirements.txt");

@@ -1,0 +1,121 @@
+#!/usr/bin/env bash
+# Conda apps, with the stand-in for Miniconda of the tests (conda_lab.py), channels and a package index on loopback:
+#   installer  the runtime alone: the installer read natively, and run (`bash installer -b -p`), also with tar and zstd of it
+#   lock       56 packages of an "@EXPLICIT" file, Python among them, over a known runtime: from .conda, from .tar.bz2, and
+#              unchanged; beside py-rattler with tar and zstd of what it installs. py-rattler compiles no byte code: rows
+#              without it are what compares
+#   app        testdata/apps/weather, nothing cached, and with one line of conda-requirements.txt changed: beside the old
+#              buildpack's sequence of commands in `buildah bud`
+# The stand-in's conda is py-rattler, which is many times as fast as conda 4.5 was.
+#   benchmarks/conda.sh [RUNS] [PART...]
+set -euo pipefail
+. "$(dirname "$0")/demo_app.sh"
+runs=${1:-3}
+[ $# -gt 0 ] && shift
+parts=${*:-installer lock app}
+conda_port=$((port + 2))
+url=http://127.0.0.1:$conda_port
+old=Miniconda3-4.5.12
+standin=$(python3 "$root/benchmarks/conda_lab.py" make "$lab/conda" "$url")
+work=$lab/conda/work
+rm -rf "$work" && mkdir -p "$work"
+if [ ! -d "$lab/conda/index" ]; then # what pip adds, and the uv that a build fetches
+  python3 -m pip download --quiet --no-deps -d "$lab/conda/index.part" pyfiglet==1.0.2
+  ln "$lab"/wheels/uv-*.whl "$lab/conda/index.part"
+  mv "$lab/conda/index.part" "$lab/conda/index"
+fi
+kill "$server" # the index of the demo app
+python3 "$root/benchmarks/simple_index.py" "$lab/conda/index" "$port" &
+server=$!
+python3 -m http.server --bind 127.0.0.1 --directory "$lab/conda" "$conda_port" >/dev/null 2>&1 &
+trap 'kill $server '$! EXIT
+installer=$standin/installers/miniconda/$old-Linux-x86_64.sh
+sources=$url/$(basename "$standin")
+printf 'default_channels:\n  - %s/channel\n' "$sources" >"$work/condarc"
+if [ ! -d "$lab/conda/base" ]; then # the installer unpacks with bzip2
+  echo "making the base image" >&2
+  mmdebstrap --quiet --variant=minbase --include=python3,ca-certificates,bzip2,curl bookworm "$work/base.tar"
+  mkdir "$work/rootfs" && tar -C "$work/rootfs" --exclude='./dev/*' -xf "$work/base.tar"
+  "$program" layer "$work/rootfs" -o "oci:$lab/conda/base:latest" >/dev/null
+  rm -rf "$work/rootfs" "$work/base.tar"
+fi
+
+export DASH_BUILD_CONDA_BASE_URL=$sources/installers DASH_BUILD_CONDARC=$work/condarc
+export DASH_BUILD_CONDA_INSTALLERS="$old=$(sha256sum "$installer" | cut -d' ' -f1)"
+ours() { # ours STORE APP [OPTIONS]: the command of a build
+  echo "env -u PIP_FIND_LINKS DASH_BUILD_HOME='$1' PIP_INDEX_URL=$index '$program' build '$2' --base oci:$lab/conda/base:latest --progress quiet -t app ${*:3}"
+}
+make_app() { # make_app NAME [REQUIREMENTS]
+  mkdir -p "$work/$1"
+  echo "$old" >"$work/$1/conda-runtime.txt"
+  echo "web: python -m http.server" >"$work/$1/Procfile"
+  [ $# -lt 2 ] || cp "$2" "$work/$1/conda-requirements.txt"
+}
+again() { echo "rm -rf '$work/store'; cp -al '$work/$1' '$work/store'"; }
+packed="tar -cf - . | zstd -q -3 -T2 -o '$work/out.tar.zst'"
+without="--no-compile-bytecode"
+
+for part in $parts; do
+  echo "== $part"
+  case $part in
+    installer)
+      mkdir -p "$work/plain" && echo "web: python3 -m http.server" >"$work/plain/Procfile" && touch "$work/plain/requirements.txt"
+      eval "$(ours "$work/with-base" "$work/plain")" >/dev/null
+      make_app runtime
+      row "read, no byte code" "" "$(again with-base)" "$(ours "$work/store" "$work/runtime" $without)"
+      row "read" "" "$(again with-base)" "$(ours "$work/store" "$work/runtime")"
+      row "run" "" "rm -rf '$work/prefix'" "bash '$installer' -b -p '$work/prefix' >/dev/null"
+      row "run, tar, zstd" "" "rm -rf '$work/prefix' '$work/out.tar.zst'" \
+        "bash '$installer' -b -p '$work/prefix' >/dev/null && rm -rf '$work/prefix/pkgs' && cd '$work/prefix' && $packed" ;;
+    lock)
+      make_app runtime
+      for options in "" "$without"; do eval "$(ours "$work/with-runtime" "$work/runtime" $options)" >/dev/null; done
+      for kind in conda tar.bz2; do
+        make_app "$kind" "$lab/conda/fifty/$kind.lock"
+        row ".$kind, no byte code" "" "$(again with-runtime)" "$(ours "$work/store" "$work/$kind" $without)"
+        row ".$kind" "" "$(again with-runtime)" "$(ours "$work/store" "$work/$kind")"
+        row "py-rattler .$kind, tar, zstd" "" "rm -rf '$work/prefix' '$work/cache' '$work/out.tar.zst'" \
+          "python3 '$root/benchmarks/conda_lab.py' install '$lab/conda/fifty/$kind.lock' '$work/prefix' '$work/cache' '$lab/conda' && cd '$work/prefix' && $packed"
+      done
+      cp -al "$work/with-runtime" "$work/with-all"
+      eval "$(ours "$work/with-all" "$work/conda")" >/dev/null
+      row "unchanged" "" "find '$work/conda' -type f -exec touch {} +" "$(ours "$work/with-all" "$work/conda")" ;;
+    app)
+      mkdir -p "$work/old"
+      cp -r "$root/testdata/apps/weather/." "$work/old"
+      cp -r "$work/old" "$work/changed"
+      cp "$work/condarc" "$work/old/machine-condarc"
+      cat >"$work/old/Dockerfile" <<D
+ARG BASE
+FROM \${BASE}
+ENV PATH=/app/.heroku/miniconda/bin:/usr/bin:/bin PIP_INDEX_URL=$index PIP_DISABLE_PIP_VERSION_CHECK=1 HOME=/root
+COPY machine-condarc /etc/conda/.condarc
+WORKDIR /app
+COPY conda-runtime.txt ./
+RUN curl -fsSo /tmp/i.sh $sources/installers/miniconda/$old-Linux-x86_64.sh && bash /tmp/i.sh -p /app/.heroku/miniconda -b && rm /tmp/i.sh && \\
+  echo "conda ==4.5.12" >.heroku/miniconda/conda-meta/pinned && conda config --set auto_update_conda False && \\
+  conda install -v --no-update-deps pip --yes
+COPY conda-requirements.txt requirements.txt ./
+RUN conda install -v --no-update-deps --file conda-requirements.txt --yes && \\
+  pip install -r requirements.txt --exists-action=w && conda clean -pt --yes
+COPY . ./
+D
+      row dash-build "$lab/out" "rm -rf '$work/store' '$lab/out'" \
+        "$(ours "$work/store" "$root/testdata/apps/weather" -o "oci:$lab/out:latest")"
+      bud="buildah $store bud -q --isolation chroot --network host $limits --build-arg BASE=oci:$lab/conda/base:latest -f '$work/old/Dockerfile' -t app"
+      row "buildpack, buildah bud" "$lab/out" \
+        "buildah $store rm -a >/dev/null 2>&1; buildah $store rmi -a -f >/dev/null 2>&1; rm -rf '$lab/out'" \
+        "$bud --no-cache '$work/old' && buildah $store push -q --disable-compression=false app oci:$lab/out:latest"
+      measure conda-app "$runs"
+      echo "== one line changed"
+      eval "$(ours "$work/kept" "$root/testdata/apps/weather")" >/dev/null
+      change="sed -i \"s/six==.*/six==1.17.0  # \$(date +%s%N)/\""
+      rm -rf "$work/changed" && cp -r "$root/testdata/apps/weather" "$work/changed"
+      row dash-build "" "$(again kept); $change '$work/changed/conda-requirements.txt'" "$(ours "$work/store" "$work/changed")"
+      row "buildpack, buildah bud" "" "$change '$work/old/conda-requirements.txt'" "$bud --layers '$work/old'" ;;
+  esac
+  measure "conda-$part" "$runs"
+done
+buildah $store rm -a >/dev/null 2>&1 || true
+buildah $store rmi -a -f >/dev/null 2>&1 || true
+rm -rf "$work" "$lab/out" "$lab/containers"
