@@ -2,6 +2,7 @@
 
 #include "base/error.hpp"
 #include "base/text.hpp"
+#include "builder/conda/conda_settings.hpp"
 
 namespace dash::builder {
 namespace {
@@ -70,12 +71,17 @@ FetchRequest CondaCollector::request_for(std::size_t index, const fs::path& dest
 void CondaCollector::fetch(const std::vector<FetchRequest>& wanted) const {
   if (wanted.empty()) return;
   bench_.log(step_, concat("Fetching ", wanted.size(), wanted.size() == 1 ? " package" : " packages"));
-  bench_.fetcher.fetch(
-      wanted,
-      [this](const FetchRequest& request, std::uint64_t done, std::uint64_t total) {
-        bench_.events.emit(BytesMoved{step_, request.shown, done, total});
-      },
-      bench_.stop);
+  try {
+    bench_.fetcher.fetch(
+        wanted,
+        [this](const FetchRequest& request, std::uint64_t done, std::uint64_t total) {
+          bench_.events.emit(BytesMoved{step_, request.shown, done, total});
+        },
+        bench_.stop);
+  } catch (Error& error) {
+    add_mirror_hint(bench_, error);
+    throw;
+  }
 }
 
 // Checks a file and moves what came in to where its hash says. A concurrent build may have put the same file

@@ -108,7 +108,7 @@ class AirgappedTest(CondaCase):
         (app / "conda-requirements.txt").write_text("six==1.16.0\n")
         missing = next((self.scratch / "site/conda").rglob("six-1.16.0-*"))
         missing.rename(missing.with_suffix(".away"))
-        self.assert_failed(build(app), 5, f"{MIRROR}/conda/", missing.name, "hint: It belongs into the mirror.")
+        self.assert_failed(build(app), 9, f"{MIRROR}/conda/", missing.name, "hint: It belongs into the mirror.")
         missing.with_suffix(".away").rename(missing)
         (app / "requirements.txt").write_text("pyfiglet\n")
         result = build(app, env={"PIP_INDEX_URL": ""})
