@@ -2,13 +2,16 @@
 # A set of 20 images (2 GiB, layers shared as images on few bases share them) from one registry on loopback to another, again
 # with nothing to do, and with one image changed: `mirror sync` beside regsync, skopeo, crane and oras. Then the set into one
 # file and out of it into an empty registry, beside what skopeo and oras write into a directory.
-#   benchmarks/mirror.sh [RUNS]
+#   benchmarks/mirror.sh [RUNS] [PART...]     parts: cold, again, changed, export, import; all without any
 # Peers are found as in registry.sh; regsync is built by peers.sh. "MB" is what the destination got.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 program=${DASH_BUILD:-$root/build/release/bin/dash-build}
 lab=${BENCH_DIR:-/var/tmp/dash-bench}/mirror
 . "$root/benchmarks/registries.sh"
+[ $# -eq 0 ] || shift
+parts=${*:-cold again changed export import}
+wants() { [[ " $parts " == *" $1 "* ]]; }
 python3 "$root/benchmarks/registry_images.py" mirror "$lab/images" # made once
 names=$(cd "$lab/images" && ls)
 for name in $names; do "$program" copy --progress quiet "oci:$lab/images/$name" "docker://$first/set/$name:1"; done >/dev/null
@@ -43,30 +46,40 @@ all() { # all BEFORE
   have oras && row "oras cp" "$1" "$(each "oras cp --no-tty --from-plain-http --to-plain-http $first/set/\$i:1 $second/set/\$i:1")" "$lab/second/data"
   true
 }
-all "$empty"
-measure "mirror of $(echo "$names" | wc -w) images, destination empty"
-all true
-measure "the same with nothing to do"
+if wants cold; then
+  all "$empty"
+  measure "mirror of $(echo "$names" | wc -w) images, destination empty"
+fi
+if wants again; then
+  all true
+  measure "the same with nothing to do"
+fi
 
-# What the destination has, aside: blobs never change, so links do for them.
-v2=docker/registry/v2
-mkdir -p "$lab/second/full/$v2"
-cp -al "$lab/second/data/$v2/blobs" "$lab/second/full/$v2/"
-cp -a "$lab/second/data/$v2/repositories" "$lab/second/full/$v2/"
-full="$empty; mkdir -p '$lab/second/data/$v2'; cp -al '$lab/second/full/$v2/blobs' '$lab/second/data/$v2/'; cp -a '$lab/second/full/$v2/repositories' '$lab/second/data/$v2/'"
-python3 "$root/benchmarks/registry_images.py" changed "$lab/changed"
-"$program" copy --progress quiet "oci:$lab/changed/01" "docker://$first/set/01:1" >/dev/null
-all "$full"
-measure "the same with one image changed (70 MiB)"
+if wants changed; then
+  "$program" mirror sync "$lab/mirror.toml" --certs-dir "$lab/certs.d" --progress quiet >/dev/null
+  # What the destination has, aside: blobs never change, so links do for them.
+  v2=docker/registry/v2
+  mkdir -p "$lab/second/full/$v2"
+  cp -al "$lab/second/data/$v2/blobs" "$lab/second/full/$v2/"
+  cp -a "$lab/second/data/$v2/repositories" "$lab/second/full/$v2/"
+  full="$empty; mkdir -p '$lab/second/data/$v2'; cp -al '$lab/second/full/$v2/blobs' '$lab/second/data/$v2/'; cp -a '$lab/second/full/$v2/repositories' '$lab/second/data/$v2/'"
+  python3 "$root/benchmarks/registry_images.py" changed "$lab/changed"
+  "$program" copy --progress quiet "oci:$lab/changed/01" "docker://$first/set/01:1" >/dev/null
+  all "$full"
+  measure "the same with one image changed (70 MiB)"
+fi
 
 bundle="--certs-dir '$lab/certs.d' --progress quiet"
 out=$lab/out
 fresh="$clean; mkdir '$out'; rm -rf '$DASH_BUILD_HOME' /var/lib/containers/cache/blob-info-cache-v1.*"
-row dash-build "$fresh" "'$program' mirror export '$out/set.tar' --from '$lab/mirror.toml' $bundle" "$out"
-have skopeo && row "skopeo sync to dir" "$fresh" \
-  "skopeo --insecure-policy sync --all --preserve-digests --scoped=false --src yaml --dest dir '$lab/skopeo.yml' '$out'" "$out"
-have oras && row "oras cp to a layout" "$fresh" "$(each "oras cp --no-tty --from-plain-http --to-oci-layout $first/set/\$i:1 $out:\$i")" "$out"
-measure "export of the set"
+if wants export; then
+  row dash-build "$fresh" "'$program' mirror export '$out/set.tar' --from '$lab/mirror.toml' $bundle" "$out"
+  have skopeo && row "skopeo sync to dir" "$fresh" \
+    "skopeo --insecure-policy sync --all --preserve-digests --scoped=false --src yaml --dest dir '$lab/skopeo.yml' '$out'" "$out"
+  have oras && row "oras cp to a layout" "$fresh" "$(each "oras cp --no-tty --from-plain-http --to-oci-layout $first/set/\$i:1 $out:\$i")" "$out"
+  measure "export of the set"
+fi
+wants import || exit 0
 carried=$lab/carried
 rm -rf "$carried"
 mkdir -p "$carried/dirs" "$carried/layout"
