@@ -43,6 +43,8 @@ int run_command(const MirrorPackagesOptions& options, std::stop_token stop) {
     const auto conda = conda_settings(options.app);
     const auto& bench = session.bench();
     if (options.output.extension() == ".tar") {
+      // Where nothing can be written is noticed before anything is fetched.
+      { const TempFile probe(fs::absolute(options.output).parent_path()); }
       const auto work = bench.store.work_directory();
       const auto directory = work.path() / "mirror";
       report = builder::write_package_mirror(bench, conda, contents, directory, options.url);
