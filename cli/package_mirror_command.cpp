@@ -1,5 +1,6 @@
 // `mirror packages`: what building apps needs where there is no internet.
 #include "base/error.hpp"
+#include "base/text.hpp"
 #include "builder/app/conda_runtime.hpp"
 #include "builder/package_mirror/package_mirror.hpp"
 #include "cli/commands.hpp"
@@ -35,6 +36,11 @@ builder::MirrorContents contents_of(const MirrorPackagesOptions& options) {
 }  // namespace
 
 int run_command(const MirrorPackagesOptions& options, std::stop_token stop) {
+  if (!options.url.starts_with("http") ||
+      builder::urls_in(options.url) != std::vector<std::string>{options.url})
+    throw Error(ErrorCode::usage,
+                concat("--url ", dash::quoted(options.url), " is not a URL of a web server"))
+        .with_hint("as in https://mirror.example/packages, without a password");
   const auto contents = contents_of(options);
   auto events = make_renderer(options.progress, environment_variables());
   builder::PackageMirrorReport report;

@@ -18,6 +18,8 @@ using Json = nlohmann::json;
 constexpr const char* kRepodata = "repodata.json";
 constexpr const char* kOldFormat = "packages";
 constexpr const char* kNewFormat = "packages.conda";
+// What parts of channels' paths consist of.
+constexpr std::string_view kInPaths = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~%+@";
 
 // The list of an earlier run, without what is not there any more.
 Json earlier(const fs::path& file, std::string_view subdir) {
@@ -43,10 +45,12 @@ std::string channel_path(std::string_view channel_url) {
   std::string path(scheme == std::string_view::npos ? channel_url : channel_url.substr(scheme + 3));
   std::ranges::replace(path, ':', '_');
   for (const auto part : split(path, '/'))
-    if (part.empty() || part == "." || part == "..")
+    if (part.empty() || part == "." || part == ".." ||
+        part.find_first_not_of(kInPaths) != std::string_view::npos)
       throw Error(ErrorCode::invalid_input,
-                  concat("the channel ", redact_url(channel_url),
-                         " cannot be mirrored: ", "its path has empty parts, '.' or '..'"));
+                  concat("the channel ", redact_url(channel_url), " cannot be mirrored: ", dash::quoted(part),
+                         " can be no directory there"))
+          .with_hint("Channels have plain paths: letters, digits, and -._~%+@ in each part.");
   return concat("conda/", path);
 }
 

@@ -51,7 +51,6 @@ class PackageMirror {
  private:
   // What earlier runs brought.
   void remember() {
-    make_directories(directory_ / kInstallers);
     const auto text = read_file_if_exists(directory_ / kMemory);
     if (!text) return;
     try {
@@ -63,6 +62,7 @@ class PackageMirror {
                   concat((directory_ / kMemory).string(), " cannot be read: ", error.what()))
           .with_hint("Remove the mirror, and make it anew.");
     }
+    if (installers_.empty()) return;
     for (const fs::directory_entry& entry : fs::directory_iterator(directory_ / kInstallers))
       know_packages(entry.path());
   }
@@ -183,24 +183,24 @@ class PackageMirror {
 
   std::string settings_text(std::string_view url) const {
     while (url.ends_with('/')) url.remove_suffix(1);
-    const auto words = [](const std::vector<std::string>& texts) {
-      std::string out = "[";
-      for (const std::string& text : texts) out += concat(out.size() > 1 ? ",\n  " : "\n  ", '"', text, '"');
-      return out + (texts.empty() ? "]" : "\n]");
-    };
-    std::string out = "# Settings for machines that see this directory at " + std::string(url) +
-                      ".\n# For Python packages: PIP_INDEX_URL=" + std::string(url) + "/simple/\n";
-    out += concat("airgapped = true\nconda_base_url = \"", url, "\"\n");
+    std::string out =
+        concat("# Settings for machines that see this directory at ", url,
+               ".\n# For Python packages: PIP_INDEX_URL=", url, '/', kSimple, "/\nairgapped = true\n");
+    if (!installers_.empty()) out += concat("conda_base_url = \"", url, "\"\n");
     std::vector<std::string> pins;
     for (const auto& [name, sha256] : installers_)
       if (const auto own = pinned_digest(CondaSettings(), name); !own || to_hex(*own) != sha256)
         pins.push_back(concat(name, '=', sha256));
-    if (!pins.empty()) out += concat("conda_installers = ", words(pins), '\n');
     std::vector<std::string> mirrors;
     for (const std::string& channel : channels_)
       mirrors.push_back(concat(channel, '=', url, '/', channel_path(channel)));
-    if (!mirrors.empty()) out += concat("conda_mirrors = ", words(mirrors), '\n');
-    return out;
+    return out + setting("conda_installers", pins) + setting("conda_mirrors", mirrors);
+  }
+
+  // A line of a configuration file, or nothing for no texts. These have no quotes.
+  static std::string setting(std::string_view key, const std::vector<std::string>& texts) {
+    if (texts.empty()) return {};
+    return concat(key, " = [\n  \"", join(texts, "\",\n  \""), "\"\n]\n");
   }
 
   const Workbench& bench_;

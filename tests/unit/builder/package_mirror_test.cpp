@@ -104,6 +104,7 @@ TEST_CASE("a channel with some packages of another") {
   CHECK(channel_path("https://conda.example:8080/pkgs/main") == "conda/conda.example_8080/pkgs/main");
   CHECK(
       contains(brief_error_of([] { channel_path("https://conda.example/../main"); }), "cannot be mirrored"));
+  CHECK(contains(brief_error_of([] { channel_path("https://conda.example/a\"b"); }), "cannot be mirrored"));
   const auto home = dash::testing::make_temp_directory();
   const auto directory = home.path() / "linux-64";
   make_directories(directory);
@@ -199,7 +200,6 @@ TEST_CASE("a mirror is written, and what other apps brought stays") {
         "# Settings for machines that see this directory at http://m.example.\n"
         "# For Python packages: PIP_INDEX_URL=http://m.example/simple/\n"
         "airgapped = true\n"
-        "conda_base_url = \"http://m.example\"\n"
         "conda_mirrors = [\n"
         "  \"https://conda.example/pkgs/main=http://m.example/conda/conda.example/pkgs/main\",\n"
         "  \"https://other.example/free=http://m.example/conda/other.example/free\"\n"
