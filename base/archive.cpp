@@ -17,31 +17,23 @@ namespace dash {
 namespace {
 
 // libarchive converts names through the thread's locale; this pins it to UTF-8 without touching the process.
-class Utf8Locale {
+// One locale serves all threads, for as long as the process lives.
+locale_t utf8_locale() {
+  static const locale_t kLocale = ::newlocale(LC_CTYPE_MASK, "C.UTF-8", nullptr);
+  return kLocale;
+}
+
+class Utf8Scope {
  public:
-  Utf8Locale() : locale_(::newlocale(LC_CTYPE_MASK, "C.UTF-8", nullptr)) {}
-  ~Utf8Locale() {
-    if (locale_ != nullptr) ::freelocale(locale_);
+  Utf8Scope() : before_(utf8_locale() == nullptr ? nullptr : ::uselocale(utf8_locale())) {}
+  ~Utf8Scope() {
+    if (before_ != nullptr) ::uselocale(before_);
   }
-  Utf8Locale(const Utf8Locale&) = delete;
-  Utf8Locale& operator=(const Utf8Locale&) = delete;
-
-  class Scope {
-   public:
-    explicit Scope(const Utf8Locale& wanted)
-        : before_(wanted.locale_ == nullptr ? nullptr : ::uselocale(wanted.locale_)) {}
-    ~Scope() {
-      if (before_ != nullptr) ::uselocale(before_);
-    }
-    Scope(const Scope&) = delete;
-    Scope& operator=(const Scope&) = delete;
-
-   private:
-    locale_t before_;
-  };
+  Utf8Scope(const Utf8Scope&) = delete;
+  Utf8Scope& operator=(const Utf8Scope&) = delete;
 
  private:
-  locale_t locale_;
+  locale_t before_;
 };
 
 EntryType entry_type(archive_entry* entry, const std::string& name, const std::string& path) {
@@ -74,7 +66,6 @@ struct ArchiveReader::State {
   archive* handle = archive_read_new();
   std::vector<std::byte> buffer = std::vector<std::byte>(kStreamBlock);
   std::exception_ptr failure;  // thrown by `source` below a C frame
-  Utf8Locale locale;
 
   // Rest of the current data block, and where the reader stands in the entry (for holes).
   Bytes block;
@@ -135,7 +126,7 @@ ArchiveReader::ArchiveReader(Source& source, Format format, std::string name)
     : state_(std::make_unique<State>(source, std::move(name))) {
   auto& state = *state_;
   state.content = std::make_unique<State::Content>(*this);
-  const Utf8Locale::Scope scope(state.locale);
+  const Utf8Scope scope;
   switch (format) {
     case Format::tar:
       archive_read_support_format_tar(state.handle);
@@ -165,7 +156,7 @@ ArchiveReader::~ArchiveReader() = default;
 
 std::optional<ArchiveEntry> ArchiveReader::next() {
   auto& state = *state_;
-  const Utf8Locale::Scope scope(state.locale);
+  const Utf8Scope scope;
   archive_entry* entry = nullptr;
   const int status = archive_read_next_header(state.handle, &entry);
   state.check(status);
@@ -206,7 +197,7 @@ std::optional<ArchiveEntry> ArchiveReader::next() {
 
 std::size_t ArchiveReader::read(MutableBytes buffer) {
   auto& state = *state_;
-  const Utf8Locale::Scope scope(state.locale);
+  const Utf8Scope scope;
   while (!state.at_end || !state.block.empty()) {
     if (!state.block.empty() && state.position < state.block_offset) {  // a hole before the block
       const auto count = std::min<std::uint64_t>(buffer.size(), state.block_offset - state.position);

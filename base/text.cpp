@@ -195,6 +195,9 @@ std::string redact_url(std::string_view url) {
   const auto path = std::min(out.find('/', start), out.size());
   const auto at = out.rfind('@', path);
   if (at != std::string::npos && at >= start) out.erase(start, at + 1 - start);
+  // Tokens of conda's servers: https://host/t/TOKEN/channel
+  if (const auto root = out.find('/', start); root != std::string::npos && out.compare(root, 3, "/t/") == 0)
+    out.erase(root, std::min(out.find('/', root + 3), out.size()) - root);
   return out;
 }
 

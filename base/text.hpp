@@ -66,7 +66,7 @@ std::string shell_join(const std::vector<std::string>& words);
 // the other; more than `limit` is answered as `limit` + 1.
 std::size_t edit_distance(std::string_view one, std::string_view other, std::size_t limit);
 
-// `url` without user name, password and query, safe to print.
+// `url` without user name, password, query and conda's token (/t/TOKEN/), safe to print.
 std::string redact_url(std::string_view url);
 
 }  // namespace dash

@@ -68,7 +68,6 @@ void add_packages(CLI::App& group, SettingOptions& settings, const Chosen& chose
     settings.add(*command, words == &options->app.conda_mirrors ? "conda_mirrors" : "conda_installers",
                  *words);
   settings.add(*command, "conda_base_url", options->app.conda_base_url);
-  settings.add(*command, "offline", options->app.offline);
   add_registry(*command, options->registry);
   settings.add(*command, "progress", options->progress);
   add_common(settings, *command, options->common);

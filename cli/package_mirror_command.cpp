@@ -22,7 +22,9 @@ namespace {
 builder::MirrorContents contents_of(const MirrorPackagesOptions& options) {
   builder::MirrorContents out;
   for (const auto& name : options.installers)
-    out.installers.emplace(builder::parse_conda_runtime(name).installer, "");
+    out.installers.emplace(with_context(concat("in --installer ", name),
+                                        [&] { return builder::parse_conda_runtime(name).installer; }),
+                           "");
   for (const auto& from : options.from) {
     boost::system::error_code absent;
     if (fs::is_regular_file(from, absent))

@@ -79,6 +79,11 @@ void CondaCollector::fetch(const std::vector<FetchRequest>& wanted) const {
         },
         bench_.stop);
   } catch (Error& error) {
+    if (error.code() == ErrorCode::not_found || error.code() == ErrorCode::corrupt)
+      error.with_hint(
+          "The channel does not have the package that conda chose, or that the lock names. --upgrade asks "
+          "conda "
+          "again; in an @EXPLICIT file, correct the line.");
     add_mirror_hint(bench_, error);
     throw;
   }
@@ -94,7 +99,9 @@ void CondaCollector::settle(std::size_t index, const fs::path& path, const Ready
     make_directories(kept.parent_path());
     fs::rename(path, kept);
     sync_directory(kept.parent_path());
-    if (!package.digests.sha256) write_file_atomic(md5_path(bench_, digests.md5), to_hex(*digests.sha256));
+    // Locks may name MD5 only.
+    if (const fs::path file = md5_path(bench_, digests.md5); !fs::exists(file))
+      write_file_atomic(file, to_hex(*digests.sha256));
   }
   ready(index, kept, digests);
 }

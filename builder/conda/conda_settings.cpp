@@ -41,8 +41,9 @@ void check_reach(const Workbench& bench, const CondaSettings& settings, std::str
   std::size_t number = 0;
   for (const auto line : split_lines(text)) {
     ++number;
-    if (trim(line).starts_with('#')) continue;
-    for (const std::string& url : urls_in(line))
+    // Comments follow a blank; in a URL "#" starts a hash.
+    const auto comment = trim(line).starts_with('#') ? 0 : line.find(" #");
+    for (const std::string& url : urls_in(line.substr(0, comment)))
       if (!is_reachable(bench, settings, url))
         throw Error(ErrorCode::unavailable, concat(file, ':', number, ": no mirror is configured for ", url,
                                                    ", and builds on this machine are airgapped"))

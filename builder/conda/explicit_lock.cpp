@@ -44,16 +44,6 @@ DistParts dist_parts(std::string_view dist) {
   return {name, version, build};
 }
 
-// Without the token in it, for Anaconda's servers: https://host/t/TOKEN/channel/…
-std::string without_token(std::string_view url) {
-  std::string out(url);
-  const auto host = out.find("://");
-  const auto path = host == std::string::npos ? host : out.find('/', host + 3);
-  if (path != std::string::npos && out.compare(path, 3, "/t/") == 0)
-    if (const auto end = out.find('/', path + 3); end != std::string::npos) out.erase(path, end - path);
-  return out;
-}
-
 class Reader {
  public:
   explicit Reader(std::string_view file) : file_(file) {}
@@ -78,7 +68,7 @@ class Reader {
 
  private:
   [[noreturn]] void fail(std::size_t number, std::string_view line, std::string_view why) const {
-    throw line_error(file_, number, concat(shown_line(without_token(line)), ' ', why))
+    throw line_error(file_, number, concat(shown_line(public_text(line)), ' ', why))
         .with_hint(
             "After @EXPLICIT each line is the URL of a package, as in "
             "https://host/channel/linux-64/name-version-build.conda#MD5; `conda list --explicit --md5` "
@@ -93,7 +83,8 @@ class Reader {
 
     const std::string dist = package.dist();
     const DistParts parts = dist_parts(dist);
-    if (!is_conda_package(package.file_name()) || contains(dist, "/") || parts.name.empty() ||
+    if (contains(package.url, "/../") || contains(package.url, "/./") ||
+        !is_conda_package(package.file_name()) || contains(dist, "/") || parts.name.empty() ||
         parts.version.empty() || parts.build.empty())
       fail(number, line, "is not the URL of a conda package");
     if (const std::string subdir = package.subdir(); is_foreign_platform(subdir))
@@ -137,7 +128,7 @@ std::string public_text(std::string_view text) {
   for (auto scheme = text.find("://"); scheme != std::string_view::npos; scheme = text.find("://")) {
     const auto end = std::min(text.find_first_of(" \t\n\"'#", scheme), text.size());
     out += text.substr(0, scheme);
-    out += without_token(redact_url(text.substr(scheme, end - scheme)));
+    out += redact_url(text.substr(scheme, end - scheme));
     text.remove_prefix(end);
   }
   return out + std::string(text);
@@ -158,7 +149,7 @@ std::string CondaPackageUrl::channel() const {
 }
 
 std::string CondaPackageUrl::public_url() const {
-  return without_token(redact_url(url));
+  return redact_url(url);
 }
 
 std::string CondaPackageUrl::name() const {

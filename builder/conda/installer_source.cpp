@@ -19,24 +19,16 @@ constexpr std::array<Pin, 2> kPins = {
     {{"Miniconda3-4.5.12", "e5e5b4cd2a918e0e96b395534222773f7241dc59d776db1b9f7fedfcb489157a"},
      {"Miniconda2-4.5.12", "bb03ebb9057b0ffcdd5b0192ef44b4c414a5cc25e05d3f319b66e44d2a3b0146"}}};
 
-bool is_offline_runtime(std::string_view installer) {
-  return std::ranges::find(kPins, installer, &Pin::installer) != kPins.end();
-}
-
-std::string file_name(const std::string& installer) {
-  return concat(installer, "-Linux-x86_64.sh");
-}
-
 std::string url_of(const CondaSettings& settings, const std::string& installer) {
   std::string_view base = settings.base_url;
   while (base.ends_with('/')) base.remove_suffix(1);
   if (base.empty())
     throw Error(ErrorCode::unavailable,
-                concat("nobody says where ", file_name(installer), " can be downloaded"))
+                concat("nobody says where ", installer_file_name(installer), " can be downloaded"))
         .with_hint(
             "Set conda_base_url (DASH_BUILD_CONDA_BASE_URL, or BUILDPACK_CONTINUUM_URL as in Dash "
             "Enterprise) to the server that has miniconda/ below it: the vendor's archive, or a mirror.");
-  return concat(base, "/miniconda/", file_name(installer));
+  return concat(base, "/miniconda/", installer_file_name(installer));
 }
 
 // As other packages are.
@@ -45,15 +37,17 @@ fs::path kept_path(const Workbench& bench, const Sha256& sha256, const std::stri
 }
 
 std::optional<InstallerFile> kept(const Workbench& bench, const std::optional<Sha256>& sha256,
-                                  const std::string& name) {
+                                  const std::string& installer) {
+  const auto name = installer_file_name(installer);
   if (!sha256) return std::nullopt;
   const auto path = kept_path(bench, *sha256, name);
   if (!bench.store.claim(path.parent_path()) || !fs::exists(path)) return std::nullopt;
-  return InstallerFile{path, name, *sha256};
+  return InstallerFile{path, name, installer, *sha256};
 }
 
 InstallerFile fetch(const Workbench& bench, const std::string& url, const std::optional<Sha256>& expected,
-                    const std::string& name, const std::string& step) {
+                    const std::string& installer, const std::string& step) {
+  const auto name = installer_file_name(installer);
   const TempDirectory incoming(bench.store.packages());
   const auto file = incoming.path() / name;
   bench.log(step, concat("Fetching ", name));
@@ -65,11 +59,18 @@ InstallerFile fetch(const Workbench& bench, const std::string& url, const std::o
         },
         bench.stop);
   } catch (Error& error) {
+    if (error.code() == ErrorCode::not_found)
+      error.with_hint(
+          "Check conda-runtime.txt, and conda_base_url: the server has no installer of this name.");
+    if (error.code() == ErrorCode::corrupt)
+      error.with_hint(
+          "It is not the file that its publisher, or conda_installers, names: get the right one, or correct "
+          "the setting.");
     add_mirror_hint(bench, error);
     throw;
   }
   FileSource source(file);
-  InstallerFile out{{}, name, expected ? *expected : sha256(source)};
+  InstallerFile out{{}, name, installer, expected ? *expected : sha256(source)};
   out.path = kept_path(bench, out.sha256, name);
   make_directories(out.path.parent_path());
   fs::rename(file, out.path);
@@ -88,7 +89,7 @@ std::optional<Sha256> recorded_digest(const Workbench& bench, const std::string&
 }
 
 void check_offline(const std::string& installer) {
-  if (is_offline_runtime(installer)) return;
+  if (is_airgapped_runtime(installer)) return;
   throw Error(ErrorCode::unsupported,
               concat("conda-runtime.txt names ", installer, ", and builds without a network have ",
                      kPins[0].installer, " and ", kPins[1].installer, " only"))
@@ -97,6 +98,14 @@ void check_offline(const std::string& installer) {
 }
 
 }  // namespace
+
+std::string installer_file_name(const std::string& installer) {
+  return concat(installer, "-Linux-x86_64.sh");
+}
+
+bool is_airgapped_runtime(std::string_view installer) {
+  return std::ranges::find(kPins, installer, &Pin::installer) != kPins.end();
+}
 
 std::pair<std::string, Sha256> parse_installer_digest(std::string_view text) {
   const auto equals = text.rfind('=');
@@ -118,20 +127,27 @@ std::optional<Sha256> pinned_digest(const CondaSettings& settings, const std::st
 InstallerFile get_installer(const Workbench& bench, const CondaSettings& settings,
                             const CondaRuntime& runtime, const std::string& step) {
   if (bench.network == Network::none || bench.airgapped) check_offline(runtime.installer);
-  const auto name = file_name(runtime.installer);
+  const auto name = installer_file_name(runtime.installer);
   const auto pinned = pinned_digest(settings, runtime.installer);
-  if (const auto file = kept(bench, pinned, name)) return *file;
+  if (const auto file = kept(bench, pinned, runtime.installer)) return *file;
   const auto url = url_of(settings, runtime.installer);
   const bool changes = runtime.installer.ends_with("-latest");
   const auto expected = pinned || changes ? pinned : recorded_digest(bench, url);
-  if (const auto file = kept(bench, expected, name)) return *file;
+  if (const auto file = kept(bench, expected, runtime.installer)) return *file;
   if (bench.network == Network::none && !url.starts_with("file:"))
     throw Error(ErrorCode::unavailable, concat(name, " is not in the store, and the build is offline"))
         .with_hint(concat("Build once online with this store; it is looked for at ", redact_url(url), '.'));
 
-  auto out = fetch(bench, fetch_url(bench, settings, url), expected, name, step);
+  auto out = fetch(bench, fetch_url(bench, settings, url), expected, runtime.installer, step);
   if (!pinned) write_file_atomic(record_path(bench, url), to_hex(out.sha256) + '\n');
   return out;
+}
+
+void forget_installer(const Workbench& bench, const CondaSettings& settings, const InstallerFile& file) {
+  if (pinned_digest(settings, file.installer)) return;
+  boost::system::error_code ignored;
+  fs::remove(record_path(bench, url_of(settings, file.installer)), ignored);
+  fs::remove(file.path, ignored);
 }
 
 }  // namespace dash::builder

@@ -11,7 +11,8 @@ namespace dash::builder {
 
 struct InstallerFile {
   fs::path path;
-  std::string name;  // "Miniconda3-4.5.12-Linux-x86_64.sh"
+  std::string name;       // "Miniconda3-4.5.12-Linux-x86_64.sh"
+  std::string installer;  // "Miniconda3-4.5.12"
   Sha256 sha256{};
 };
 
@@ -20,6 +21,15 @@ std::pair<std::string, Sha256> parse_installer_digest(std::string_view text);
 
 // The digest that an installer must have: configured, or one of the two that Dash Enterprise names.
 std::optional<Sha256> pinned_digest(const CondaSettings& settings, const std::string& installer);
+
+// "Miniconda3-4.5.12-Linux-x86_64.sh"
+std::string installer_file_name(const std::string& installer);
+
+// Whether builds without internet may have it: one of the two of Dash Enterprise.
+bool is_airgapped_runtime(std::string_view installer);
+
+// Removes an installer without a pin that turned out to be none, so that it is fetched again.
+void forget_installer(const Workbench& bench, const CondaSettings& settings, const InstallerFile& file);
 
 // The installer on this machine: what was fetched before is in the store, and what is pinned must be that. An
 // installer without a pin keeps the digest that it had first, except those that are called "latest".

@@ -29,7 +29,7 @@ class Solver {
       : bench_(bench), request_(request), work_(bench.store.work_directory()) {}
 
   CondaChange run() {
-    SolverAnswer answer = parse_solver_answer(mirrors().from_mirrors(ask()));
+    SolverAnswer answer = read(mirrors().from_mirrors(ask()));
     read_records(answer);
     CondaChange out;
     for (const SolvedPackage& package : answer.linked) out.linked.push_back(locate(package));
@@ -39,6 +39,15 @@ class Solver {
 
  private:
   const UrlMirrors& mirrors() const { return request_.settings.mirrors; }
+
+  SolverAnswer read(const std::string& text) const {
+    try {
+      return parse_solver_answer(text);
+    } catch (Error& error) {
+      if (error.code() == ErrorCode::unavailable) add_mirror_hint(bench_, error);
+      throw;
+    }
+  }
 
   std::string ask() {
     write_file(work_.path() / kCondaRequirements, mirrors().to_mirrors(request_.requirements));
@@ -72,15 +81,16 @@ class Solver {
       command.mounts.push_back({seen, kMachineCondarc, Access::read_only});
     }
     if (bench_.network == Network::host && !bench_.host.netrc.empty())
-      command.mounts.push_back({bench_.host.netrc, "/root/.netrc", Access::read_only});
+      command.mounts.push_back({bench_.host.netrc, kMachineNetrc, Access::read_only});
     std::string output;
     command.on_stdout_bytes = [&](std::string_view bytes) {
       if (output.size() < kMaxAnswer) output += bytes;
     };
     std::string errors;
     command.on_output = [&](std::string_view line) {
-      errors += concat(line, '\n');
-      bench_.log(request_.step, std::string(line));
+      const std::string shown = public_text(line);
+      if (errors.size() < kMaxAnswer) errors += concat(shown, '\n');
+      bench_.log(request_.step, shown);
     };
     const SandboxResult result = bench_.sandbox.run(command, bench_.stop);
     if (output.find('{') == std::string::npos)

@@ -19,7 +19,7 @@ std::string text_of(const Json& value, const char* key) {
 
 Error no_answer(const std::string& text) {
   return Error(ErrorCode::corrupt, "conda's answer cannot be read")
-      .with_output(text)
+      .with_output(public_text(text))
       .with_hint("Another version of conda may help: name one in conda-runtime.txt.");
 }
 
@@ -34,14 +34,14 @@ Error failure(const Json& answer) {
   if (message.empty()) message = text_of(answer, "error");
   if (is_one_of(name, {"PackagesNotFoundError", "ResolvePackageNotFound", "PackageNotFoundError"}))
     return Error(ErrorCode::invalid_input, "conda finds no package for a line of conda-requirements.txt")
-        .with_output(message)
+        .with_output(public_text(message))
         .with_hint(
             "Check names, versions and builds, and the channels in .condarc; packages that only pip has "
             "belong into requirements.txt.");
   if (is_one_of(name,
                 {"UnsatisfiableError", "LibMambaUnsatisfiableError", "SpecsConfigurationConflictError"}))
     return Error(ErrorCode::invalid_input, "conda cannot satisfy conda-requirements.txt")
-        .with_output(message)
+        .with_output(public_text(message))
         .with_hint(
             "Loosen one of the lines that exclude each other; the runtime's own packages and pins count "
             "too.");
@@ -49,10 +49,10 @@ Error failure(const Json& answer) {
       contains(name, "SSL") ||
       is_one_of(name, {"UnavailableInvalidChannel", "OperationNotAllowed", "OfflineError"}))
     return Error(ErrorCode::unavailable, "conda cannot read a channel")
-        .with_output(message)
+        .with_output(public_text(message))
         .with_hint("Check the channels in .condarc, the network and the proxy settings.");
   return Error(ErrorCode::step_failed, concat("conda failed", name.empty() ? "" : ": ", name))
-      .with_output(message)
+      .with_output(public_text(message))
       .with_hint("The output above is conda's own.");
 }
 
@@ -106,8 +106,9 @@ SolverAnswer parse_solver_answer(const std::string& text) {
   const auto start = text.find('{');
   const Json answer = Json::parse(start == std::string::npos ? "" : text.substr(start), nullptr, false);
   if (!answer.is_object()) throw no_answer(text);
-  if (answer.contains("exception_name") || answer.contains("error") || !answer.value("success", false))
-    throw failure(answer);
+  const auto success = answer.find("success");
+  const bool succeeded = success != answer.end() && success->is_boolean() && success->get<bool>();
+  if (answer.contains("exception_name") || answer.contains("error") || !succeeded) throw failure(answer);
   SolverAnswer out;
   const Json* actions = actions_of(answer);
   if (actions == nullptr) return out;

@@ -56,6 +56,9 @@ UrlMirrors UrlMirrors::parse(const std::vector<std::string>& settings) {
                 "Both are URLs without user names and passwords, as in "
                 "https://conda.example/main=http://mirror.example/main; passwords are for the netrc file.");
     }
+    if (std::ranges::find(out.mirrors_, mirror.to, &Mirror::to) != out.mirrors_.end())
+      throw Error(ErrorCode::usage, concat("two mirrors are at ", mirror.to))
+          .with_hint("What comes from it could not be told apart: give each channel a place of its own.");
     out.mirrors_.push_back(std::move(mirror));
   }
   return out;
@@ -82,11 +85,11 @@ std::string UrlMirrors::replace(std::string_view text, const std::vector<Mirror>
     const auto end = url_end(text, start + kScheme.size());
     const auto url = text.substr(start, end - start);
     out += text.substr(done, start - done);
-    const Mirror* mirror = find(mirrors, url, side);
-    if (mirror == nullptr)
-      out += url;
-    else
-      out += concat(mirror->*other, url.substr((mirror->*side).size()));
+    // Passwords and tokens are the original server's.
+    const std::string plain = redact_url(url);
+    const Mirror* mirror = find(mirrors, plain, side);
+    out +=
+        mirror == nullptr ? std::string(url) : concat(mirror->*other, plain.substr((mirror->*side).size()));
     done = end;
   }
   out += text.substr(done);
@@ -94,12 +97,12 @@ std::string UrlMirrors::replace(std::string_view text, const std::vector<Mirror>
 }
 
 std::string UrlMirrors::at_mirror(std::string_view url) const {
-  const Mirror* mirror = find(mirrors_, url, &Mirror::from);
-  return mirror == nullptr ? std::string(url) : concat(mirror->to, url.substr(mirror->from.size()));
+  return replace(url, mirrors_, &Mirror::from, &Mirror::to);
 }
 
 bool UrlMirrors::reaches(std::string_view url) const {
-  return find(mirrors_, url, &Mirror::from) != nullptr || find(mirrors_, url, &Mirror::to) != nullptr;
+  const std::string plain = redact_url(url);
+  return find(mirrors_, plain, &Mirror::from) != nullptr || find(mirrors_, plain, &Mirror::to) != nullptr;
 }
 
 std::string UrlMirrors::to_mirrors(std::string_view text) const {

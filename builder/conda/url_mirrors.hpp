@@ -17,7 +17,8 @@ class UrlMirrors {
   static UrlMirrors parse(const std::vector<std::string>& settings);
 
   bool empty() const { return mirrors_.empty(); }
-  // The URL at the mirror; of several with a fitting prefix that with the longest. Others stay as they are.
+  // The URL at the mirror, without password and token; of several with a fitting prefix that with the
+  // longest. Others stay as they are.
   std::string at_mirror(std::string_view url) const;
   // Whether it is a mirror's URL, or has one.
   bool reaches(std::string_view url) const;

@@ -1,12 +1,10 @@
 #include "builder/package_mirror/channel_subset.hpp"
 
 #include "base/error.hpp"
+#include "base/file.hpp"
 #include "base/text.hpp"
-#include "builder/conda/package_archive.hpp"
-#include "builder/conda/solver_answer.hpp"
 
 #include <algorithm>
-#include <set>
 
 #include <nlohmann/json.hpp>
 
@@ -54,23 +52,17 @@ std::string channel_path(std::string_view channel_url) {
   return concat("conda/", path);
 }
 
-void add_to_channel(const fs::path& directory, std::string_view subdir, std::string_view repodata,
-                    const std::vector<CondaPackageUrl>& packages) {
-  std::set<std::string, std::less<>> names;
-  for (const CondaPackageUrl& package : packages) names.insert(package.file_name());
-  const RepodataRecords records = find_in_repodata(repodata, names);
+void add_to_channel(const fs::path& directory, std::string_view subdir, const RepodataRecords& records) {
+  make_directories(directory);
   const fs::path file = directory / kRepodata;
   Json out = earlier(file, subdir);
-  for (const CondaPackageUrl& package : packages) {
-    const std::string name = package.file_name();
-    const auto found = records.find(name);
-    if (found == records.end())
-      throw Error(ErrorCode::not_found,
-                  concat("the channel ", redact_url(package.channel()), " does not list ", name, " any more"))
-          .with_hint("Build the app again with --upgrade, so that its lock has packages that are listed.");
-    out[name.ends_with(".conda") ? kNewFormat : kOldFormat][name] = Json::parse(found->second);
+  for (const auto& [name, record] : records) {
+    const Json json = Json::parse(record, nullptr, false);
+    if (!json.is_object())
+      throw Error(ErrorCode::corrupt, concat("the record of ", name, " in its channel cannot be read"))
+          .with_hint("The channel is damaged, or changed just now: try again.");
+    out[name.ends_with(".conda") ? kNewFormat : kOldFormat][name] = json;
   }
-  make_directories(directory);
   write_file_atomic(file, out.dump(1) + '\n');
 }
 

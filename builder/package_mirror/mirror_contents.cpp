@@ -2,6 +2,8 @@
 
 #include "base/error.hpp"
 #include "base/text.hpp"
+#include "builder/app/conda_runtime.hpp"
+#include "builder/conda/lock_text.hpp"
 #include "builder/steps/conda_steps.hpp"
 #include "builder/steps/steps.hpp"
 
@@ -15,23 +17,34 @@ std::string fact(const StepRecord& record, const char* name) {
   return found == record.facts.end() ? "" : found->second;
 }
 
+// One mirror has one file of a name.
+Error two_files(const std::string& name, std::string_view place) {
+  return Error(ErrorCode::invalid_input,
+               concat(place, " has another ", name, " than what was named before it"))
+      .with_hint("Its server replaced the file: build the older app again, or make a mirror for each.");
+}
+
 }  // namespace
 
 void MirrorContents::add_image(const ImageRecords& image, std::string_view shown) {
   bool found = false;
+  std::set<std::string> in_installer;
   for (const KeyedRecord& step : image.steps) {
     const StepRecord& record = step.record;
-    if (record.step == kCondaRuntimeStep) {
-      const auto leaf = std::ranges::find(record.leaves, kCondaRuntimeLeaf, &Leaf::name);
-      if (leaf == record.leaves.end()) continue;
-      installers[leaf->value] = fact(record, kInstallerDigestFact);
-      found = true;
-    }
     const std::string lock = fact(record, kLockFact);
-    if (lock.empty()) continue;
+    if (record.step == kCondaRuntimeStep)
+      in_installer = add_runtime(record, shown);
+    else if (record.step == kCondaPackagesStep && lock.empty())
+      throw Error(ErrorCode::unsupported, concat("conda itself installed the packages of ", shown,
+                                                 ", and nothing says which they are"))
+          .with_hint("Build it without --conda-install=conda, with an installer that can be read.");
+    else if (record.step == kCondaPackagesStep)
+      add_conda(parse_explicit_lock(lock, shown), in_installer, shown);
+    else if (record.step == kPythonPackagesStep && !lock.empty())
+      add_python(Lock::parse_given(lock, "/", shown), shown);
+    else
+      continue;
     found = true;
-    if (record.step == kCondaPackagesStep) add_conda(parse_explicit_lock(lock, shown));
-    if (record.step == kPythonPackagesStep) add_python(Lock::parse_given(lock, "/", shown), shown);
   }
   if (!found)
     throw Error(ErrorCode::not_found, concat(shown, " carries no lock of conda or Python packages"))
@@ -39,15 +52,35 @@ void MirrorContents::add_image(const ImageRecords& image, std::string_view shown
             "Only images that this version of 'dash-build build' made of such apps say what is in them.");
 }
 
+std::set<std::string> MirrorContents::add_runtime(const StepRecord& record, std::string_view shown) {
+  const auto leaf = std::ranges::find(record.leaves, kCondaRuntimeLeaf, &Leaf::name);
+  if (leaf == record.leaves.end()) return {};
+  // Images come from anywhere: the name becomes part of a path.
+  const auto name = with_context(concat("in the records of ", shown),
+                                 [&] { return parse_conda_runtime(leaf->value).installer; });
+  installers[name] = fact(record, kInstallerDigestFact);
+  std::set<std::string> urls;
+  if (const std::string packages = fact(record, kRuntimePackagesFact); !packages.empty())
+    for (const CondaPackageUrl& package : lock_from_json(packages).packages) urls.insert(package.url);
+  return urls;
+}
+
 void MirrorContents::add_lock(std::string_view text, std::string_view file) {
   if (is_explicit(text))
-    add_conda(parse_explicit_lock(text, file));
+    add_conda(parse_explicit_lock(text, file), {}, file);
   else
     add_python(Lock::parse_given(text, "/", file), file);
 }
 
-void MirrorContents::add_conda(const ExplicitLock& lock) {
-  for (const CondaPackageUrl& package : lock.packages) conda.insert_or_assign(package.url, package);
+void MirrorContents::add_conda(const ExplicitLock& lock, const std::set<std::string>& without,
+                               std::string_view place) {
+  for (const CondaPackageUrl& package : lock.packages) {
+    if (without.contains(package.url)) continue;
+    const auto& known = conda.emplace(package.url, package).first->second;
+    const bool differs = !known.digests.md5.empty() && !package.digests.md5.empty() &&
+                         known.digests.md5 != package.digests.md5;
+    if (differs) throw two_files(package.file_name(), place);
+  }
 }
 
 void MirrorContents::add_python(const Lock& lock, std::string_view place) {
@@ -64,7 +97,13 @@ void MirrorContents::add_python(const Lock& lock, std::string_view place) {
       if (!file->sha256)
         throw Error(ErrorCode::unsupported, concat(place, " says no SHA-256 of ", file->file_name))
             .with_hint("What is mirrored is verified: lock from an index that has hashes.");
-      distributions.insert_or_assign(file->file_name, Distribution{package.name, *file});
+      if (contains(file->file_name, "/") || file->file_name.starts_with('.'))
+        throw Error(ErrorCode::invalid_input,
+                    concat(place, ": ", dash::quoted(file->file_name), " is no file name"))
+            .with_hint("Make the lock anew.");
+      const auto& known =
+          distributions.emplace(file->file_name, Distribution{package.name, *file}).first->second;
+      if (known.file.sha256 != file->sha256) throw two_files(file->file_name, place);
     }
   }
 }

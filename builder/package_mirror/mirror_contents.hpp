@@ -6,6 +6,7 @@
 #include "builder/python/pylock.hpp"
 
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -24,15 +25,19 @@ struct MirrorContents {
   std::map<std::string, std::string> built;  // by project: version
   bool python = false;                       // something is resolved by uv, which is then needed too
 
-  // What the image was built from. Error(not_found) when it carries no lock: another program built it, or it
-  // has neither conda nor Python packages.
+  // What the image was built from, without what its conda installer has. Error(not_found) when it carries no
+  // lock: another program built it, or it has neither conda nor Python packages; Error(unsupported) when
+  // conda itself installed. As every maker of a lock may be wrong, names are checked, and two files of one
+  // name are Error(invalid_input).
   void add_image(const ImageRecords& image, std::string_view shown);
   // A lock: of conda ("@EXPLICIT") or of Python (pylock.toml). Error(invalid_input) naming `file` for
   // neither.
   void add_lock(std::string_view text, std::string_view file);
 
  private:
-  void add_conda(const ExplicitLock& lock);
+  // The URLs of what is in the installer.
+  std::set<std::string> add_runtime(const StepRecord& record, std::string_view shown);
+  void add_conda(const ExplicitLock& lock, const std::set<std::string>& without, std::string_view place);
   void add_python(const Lock& lock, std::string_view place);
 };
 

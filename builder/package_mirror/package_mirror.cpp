@@ -13,6 +13,8 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
+#include <memory>
 #include <set>
 #include <vector>
 
@@ -27,14 +29,20 @@ constexpr const char* kMemory = "mirror.json";
 constexpr const char* kStep = "mirror";
 constexpr const char* kInstallers = "miniconda";
 constexpr const char* kSimple = "simple";
-constexpr std::array<std::string_view, 2> kSubdirs = {"linux-64", "noarch"};
+constexpr std::array<const char*, 2> kSubdirs = {"linux-64", "noarch"};
 
 class PackageMirror {
  public:
   PackageMirror(const Workbench& bench, CondaSettings settings, const MirrorContents& contents,
                 const fs::path& directory)
-      : bench_(bench), settings_(std::move(settings)), contents_(contents), directory_(directory) {
-    make_directories(directory_);
+      : bench_(bench),
+        settings_(std::move(settings)),
+        contents_(contents),
+        directory_(made(directory)),
+        lock_(FileLock::acquire(directory_ / ".lock", FileLock::Kind::exclusive)) {
+    // Of runs that were killed.
+    for (const fs::directory_entry& entry : fs::directory_iterator(directory_))
+      if (entry.path().filename().string().starts_with(".tmp-")) fs::remove(entry.path());
   }
 
   PackageMirrorReport write(std::string_view url) {
@@ -49,6 +57,24 @@ class PackageMirror {
   }
 
  private:
+  // A package that some installer has.
+  struct Bundled {
+    fs::path installer;
+    std::string record;
+  };
+  // Records of a channel's packages by subdirectory.
+  using Subdirs = std::map<std::string, RepodataRecords, std::less<>>;
+
+  static const fs::path& made(const fs::path& directory) {
+    boost::system::error_code absent;
+    if (const auto kind = fs::status(directory, absent).type();
+        kind != fs::directory_file && kind != fs::file_not_found)
+      throw Error(ErrorCode::usage, concat(directory.string(), " is a file, not a directory"))
+          .with_hint("Name a directory, or a file that ends in .tar.");
+    make_directories(directory);
+    return directory;
+  }
+
   // What earlier runs brought.
   void remember() {
     const auto text = read_file_if_exists(directory_ / kMemory);
@@ -62,16 +88,18 @@ class PackageMirror {
                   concat((directory_ / kMemory).string(), " cannot be read: ", error.what()))
           .with_hint("Remove the mirror, and make it anew.");
     }
-    if (installers_.empty()) return;
-    for (const fs::directory_entry& entry : fs::directory_iterator(directory_ / kInstallers))
-      know_packages(entry.path());
+    for (const auto& [name, sha256] : installers_) know_packages(installer_path(name));
+  }
+
+  fs::path installer_path(const std::string& name) const {
+    return directory_ / kInstallers / installer_file_name(name);
   }
 
   // The file in the mirror; one that is there is of an earlier run, or of another app.
   void place(const fs::path& from, const fs::path& to) {
     report_.bytes += fs::file_size(from);
     make_directories(to.parent_path());
-    TempFile file(to.parent_path());
+    TempFile file(directory_);
     FileSource source(from);
     copy(source, file);
     file.commit(to);
@@ -79,63 +107,97 @@ class PackageMirror {
 
   void add_installers() {
     for (const auto& [name, digest] : contents_.installers) {
-      if (const auto sha256 = sha256_from_hex(digest)) settings_.installers[name] = *sha256;
+      // What an image says counts where neither its publisher nor the machine says it.
+      if (const auto sha256 = sha256_from_hex(digest); sha256 && !pinned_digest(settings_, name))
+        settings_.installers[name] = *sha256;
       CondaRuntime runtime;
       runtime.installer = name;
       const InstallerFile file = get_installer(bench_, settings_, runtime, kStep);
-      const fs::path to = directory_ / kInstallers / file.name;
-      place(file.path, to);
-      know_packages(to);
+      place(file.path, installer_path(name));
+      know_packages(installer_path(name));
       installers_[name] = to_hex(file.sha256);
       ++report_.installers;
+      if (!is_airgapped_runtime(name))
+        bench_.warn(kStep, concat("builds with airgapped = true refuse ", name,
+                                  ": they have the two installers of Dash Enterprise only"));
     }
   }
 
   void know_packages(const fs::path& installer) {
     if (const auto content = read_installer(installer, installer.filename().string(), bench_.stop))
-      for (const CondaPackageUrl& package : content->packages.packages) in_installers_.insert(package.url);
+      for (const CondaPackageUrl& package : content->packages.packages)
+        bundled_[package.url] = {installer, package.repodata};
   }
 
   void add_conda() {
     ExplicitLock wanted;
-    std::map<std::string, std::map<std::string, std::vector<CondaPackageUrl>>>
-        channels;  // by URL and subdirectory
+    std::map<std::string, Subdirs> channels;  // by URL
     for (const auto& [url, package] : contents_.conda) {
-      if (in_installers_.contains(url)) continue;
-      wanted.packages.push_back(package);
-      channels[package.channel()][package.subdir()].push_back(package);
+      Subdirs& subdirs = channels[package.channel()];
+      if (const auto bundled = bundled_.find(url); bundled != bundled_.end()) {
+        place(unpacked(bundled->second.installer) / package.file_name(), path_of(package));
+        subdirs[package.subdir()][package.file_name()] = bundled->second.record;
+      } else {
+        wanted.packages.push_back(package);
+      }
     }
     CondaCollector collector(bench_, kStep, wanted,
                              [this](const std::string& url) { return fetch_url(bench_, settings_, url); });
     std::vector<std::size_t> indices;
     for (std::size_t i = 0; i < wanted.packages.size(); ++i) indices.push_back(i);
     collector.collect(indices, [&](std::size_t index, const fs::path& path, const PackageDigests&) {
-      const CondaPackageUrl& package = wanted.packages[index];
-      place(path, directory_ / channel_path(package.channel()) / package.subdir() / package.file_name());
+      place(path, path_of(wanted.packages[index]));
     });
+    read_records(wanted, channels);
     for (const auto& [url, subdirs] : channels) {
       channels_.insert(url);
-      for (const std::string_view subdir : kSubdirs) add_list(url, std::string(subdir), subdirs);
+      // Conda reads both lists of a channel, also one without packages.
+      for (const std::string subdir : kSubdirs) {
+        const auto records = subdirs.find(subdir);
+        add_to_channel(directory_ / channel_path(url) / subdir, subdir,
+                       records == subdirs.end() ? RepodataRecords() : records->second);
+      }
     }
-    report_.conda_packages = wanted.packages.size();
+    report_.conda_packages = contents_.conda.size();
   }
 
-  // Conda reads both lists of a channel, also one without packages.
-  void add_list(const std::string& channel, const std::string& subdir,
-                const std::map<std::string, std::vector<CondaPackageUrl>>& subdirs) {
-    const fs::path directory = directory_ / channel_path(channel) / subdir;
-    const auto packages = subdirs.find(subdir);
-    if (packages == subdirs.end()) {
-      add_to_channel(directory, subdir, "{}", {});
-      return;
+  fs::path path_of(const CondaPackageUrl& package) const {
+    return directory_ / channel_path(package.channel()) / package.subdir() / package.file_name();
+  }
+
+  // A directory with the packages of an installer.
+  fs::path unpacked(const fs::path& installer) {
+    const auto [known, is_new] = unpacked_.try_emplace(installer.string());
+    if (is_new) {
+      known->second = std::make_unique<TempDirectory>(bench_.store.work_directory());
+      extract_installer_packages(installer, installer.filename().string(), known->second->path(),
+                                 bench_.stop);
     }
-    const TempDirectory work = bench_.store.work_directory();
-    const fs::path list = work.path() / "repodata.json";
-    const std::string url = concat(channel, '/', subdir, "/repodata.json");
-    bench_.fetcher.fetch({{fetch_url(bench_, settings_, url), list, std::nullopt, std::nullopt,
-                           concat(channel_path(channel), '/', subdir, "/repodata.json")}},
-                         {}, bench_.stop);
-    add_to_channel(directory, subdir, read_file(list, kMaxRepodata), packages->second);
+    return known->second->path();
+  }
+
+  // Those that the channels' own lists have.
+  void read_records(const ExplicitLock& packages, std::map<std::string, Subdirs>& channels) {
+    std::map<std::pair<std::string, std::string>, std::set<std::string, std::less<>>> names;
+    for (const CondaPackageUrl& package : packages.packages)
+      names[{package.channel(), package.subdir()}].insert(package.file_name());
+    for (const auto& [list, files] : names) {
+      const auto& [channel, subdir] = list;
+      const TempDirectory work = bench_.store.work_directory();
+      const fs::path file = work.path() / "repodata.json";
+      const std::string url = concat(channel, '/', subdir, "/repodata.json");
+      bench_.fetcher.fetch({{fetch_url(bench_, settings_, url), file, std::nullopt, std::nullopt,
+                             concat("the list ", subdir, " of ", channel)}},
+                           {}, bench_.stop);
+      RepodataRecords records = find_in_repodata(read_file(file, kMaxRepodata), files);
+      for (const std::string& name : files)
+        if (!records.contains(name))
+          throw Error(ErrorCode::not_found,
+                      concat("the channel ", channel, " does not list ", name, " any more"))
+              .with_hint(
+                  "Build the app again with --upgrade, so that its lock has packages that are listed.");
+      channels[channel][subdir].merge(records);
+    }
   }
 
   void add_distributions() {
@@ -207,9 +269,11 @@ class PackageMirror {
   CondaSettings settings_;
   const MirrorContents& contents_;
   const fs::path directory_;
-  std::set<std::string> in_installers_;            // URLs of conda packages
-  std::map<std::string, std::string> installers_;  // all in the mirror: SHA-256 by name
-  std::set<std::string> channels_;                 // all in the mirror: URLs
+  FileLock lock_;                                                   // one run at a time
+  std::map<std::string, Bundled> bundled_;                          // by URL
+  std::map<std::string, std::unique_ptr<TempDirectory>> unpacked_;  // by installer
+  std::map<std::string, std::string> installers_;                   // all in the mirror: SHA-256 by name
+  std::set<std::string> channels_;                                  // all in the mirror: URLs
   PackageMirrorReport report_;
 };
 
@@ -224,7 +288,7 @@ PackageMirrorReport write_package_mirror(const Workbench& bench, const CondaSett
 void write_mirror_archive(const fs::path& directory, const fs::path& archive) {
   std::vector<fs::path> paths;
   for (const fs::directory_entry& entry : fs::recursive_directory_iterator(directory))
-    paths.push_back(entry.path());
+    if (!entry.path().filename().string().starts_with('.')) paths.push_back(entry.path());
   std::ranges::sort(paths);
   TempFile file(archive.parent_path().empty() ? "." : archive.parent_path());
   oci::TarWriter tar(file);

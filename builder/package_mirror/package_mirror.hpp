@@ -14,14 +14,15 @@ namespace dash::builder {
 
 struct PackageMirrorReport {
   std::size_t installers = 0;
-  std::size_t conda_packages = 0;  // without those that are in installers
+  std::size_t conda_packages = 0;
   std::size_t distributions = 0;
   std::uint64_t bytes = 0;  // of all of these
 };
 
 // Adds to what is in `directory`: miniconda/, conda/, simple/, and dash-build.toml with the settings for
 // machines that see it at `url`. Files come from the store where it has them, else from their URLs; each is
-// verified and appears only when it is whole, lists after what they list.
+// verified and appears only when it is whole, lists after what they list. Lists of channels come from the
+// network. One run at a time has a directory; others wait.
 PackageMirrorReport write_package_mirror(const Workbench& bench, const CondaSettings& settings,
                                          const MirrorContents& contents, const fs::path& directory,
                                          std::string_view url);

@@ -34,7 +34,9 @@ std::string in_url(std::string_view name) {
 std::vector<std::string> names_in(const fs::path& directory, fs::file_type type) {
   std::vector<std::string> out;
   for (const fs::directory_entry& entry : fs::directory_iterator(directory))
-    if (entry.status().type() == type) out.push_back(entry.path().filename().string());
+    if (const std::string name = entry.path().filename().string();
+        entry.status().type() == type && !name.starts_with('.'))
+      out.push_back(name);
   std::ranges::sort(out);
   return out;
 }

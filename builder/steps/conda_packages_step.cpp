@@ -73,7 +73,8 @@ class CondaPackagesStep : public Step {
       out.add_content(kCondaRequirements, join(lines, "\n"));
       out.show(kCondaRequirements, lines);
     }
-    if (!files_.condarc.empty()) out.add_content(kCondarc, public_text(files_.condarc));
+    // The image has it as it is.
+    if (!files_.condarc.empty()) out.add_content(kCondarc, files_.condarc);
     out.add("conda-runtime", files_.runtime.installer);
     out.add("runtime", runtime_identity(below));
     out.add_content("pins", pinned());
@@ -94,6 +95,11 @@ class CondaPackagesStep : public Step {
     const auto& facts = below.facts.at(kCondaRuntimeStep);
     const auto packages = facts.find(kRuntimePackagesFact);
     check_servers();
+    if (public_text(files_.condarc) != files_.condarc)
+      bench_.warn(kCondaPackagesStep,
+                  concat(kCondarc,
+                         " has a password or token, which the image has then too; the machine's netrc file "
+                         "and the setting condarc are for build time only"));
     if (packages == facts.end()) return {{install_by_conda(below.layers())}, {}};
     const auto runtime = lock_from_json(packages->second);
     const auto version = facts.at(kCondaVersionFact);
@@ -187,7 +193,8 @@ class CondaPackagesStep : public Step {
     for (const auto& line : conda_requirements(*files_.requirements).lines) {
       const auto asked = read_requirement(line, conda_reading(version), kCondaRequirements);
       if (asked.name.empty()) continue;
-      std::string spec = asked.channel.empty() ? asked.name : concat(asked.channel, "::", asked.name);
+      std::string spec =
+          asked.channel.empty() ? asked.name : concat(public_text(asked.channel), "::", asked.name);
       if (!asked.version.empty()) spec += concat(' ', asked.version);
       if (!asked.build.empty()) spec += concat(asked.version.empty() ? " * " : " ", asked.build);
       out.push_back(std::move(spec));
@@ -272,6 +279,10 @@ class CondaPackagesStep : public Step {
     if (!request_.conda.condarc.empty()) {
       write_file(work.path() / "machine-condarc", for_conda(read_file(request_.conda.condarc)));
       command.mounts.push_back({work.path() / "machine-condarc", kMachineCondarc, Access::read_only});
+    }
+    if (bench_.network == Network::host && !bench_.host.netrc.empty()) {
+      command.mounts.push_back({bench_.host.netrc, kMachineNetrc, Access::read_only});
+      command.environment.push_back(concat("NETRC=", kMachineNetrc));
     }
     auto result = run_app_command(bench_, layers, command);
     if (result.exit_code != 0)

@@ -9,6 +9,8 @@
 #include "builder/steps/steps.hpp"
 #include "builder/system/app_command.hpp"
 
+#include <array>
+
 namespace dash::builder {
 
 namespace {
@@ -44,10 +46,22 @@ class CondaRuntimeStep : public Step {
 
   StepResult run(const ImageState& below) override {
     const auto installer = get_installer(bench_, request_.conda, runtime_, kCondaRuntimeStep);
+    try {
+      return install(below, installer);
+    } catch (const Error& error) {
+      // What a server had wrongly once is not kept.
+      if (error.code() != ErrorCode::canceled) forget_installer(bench_, request_.conda, installer);
+      throw;
+    }
+  }
+
+ private:
+  StepResult install(const ImageState& below, const InstallerFile& installer) {
     const auto content = read_installer(installer.path, installer.name, bench_.stop);
     StepResult out;
     out.facts[kInstallerDigestFact] = to_hex(installer.sha256);
     if (!content) {
+      check_script(installer);
       out.layers = {run_installer(below, installer)};
       return out;
     }
@@ -62,7 +76,19 @@ class CondaRuntimeStep : public Step {
     return out;
   }
 
- private:
+  // Pages of servers are not for the shell.
+  static void check_script(const InstallerFile& installer) {
+    FileSource file(installer.path);
+    std::array<std::byte, 256> bytes{};
+    const auto text = as_text(Bytes(bytes).first(file.read(bytes)));
+    const auto line = text.substr(0, text.find('\n'));
+    if (line.starts_with("#!") && !line.ends_with('\r')) return;
+    throw Error(ErrorCode::corrupt,
+                concat(installer.name, " is no installer: ",
+                       text.empty() ? "it is empty" : concat("it starts with ", dash::quoted(line))))
+        .with_hint("Look at what conda_base_url serves under this name; line ends must be those of Unix.");
+  }
+
   // An installer of another kind installs itself; what it changes is a layer.
   oci::Layer run_installer(const ImageState& below, const InstallerFile& installer) {
     bench_.warn(kCondaRuntimeStep, concat(installer.name,
@@ -70,8 +96,8 @@ class CondaRuntimeStep : public Step {
                                           "installs the packages itself"));
     AppCommand command;
     command.step = kCondaRuntimeStep;
-    command.script =
-        concat("bash ", kInstallerPath, " -b -f -p ", kCondaPrefix, " && rm -rf ", kCondaPrefix, "/pkgs\n");
+    command.script = concat("bash ", kInstallerPath, " -b -f -p ", kCondaPrefix, " && rm -rf ", kCondaPrefix,
+                            "/pkgs && test -x ", kCondaPrefix, "/bin/conda\n");
     command.environment = conda_environment();
     command.profile = AppCommand::Profile::skip;
     command.secrets = SandboxCommand::Secrets::hidden;

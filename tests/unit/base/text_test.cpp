@@ -77,6 +77,9 @@ TEST_CASE("text for messages, shells and logs") {
 TEST_CASE("URLs lose what is secret") {
   CHECK(redact_url("https://user:pa@ss@host.example/p?token=1#x") == "https://host.example/p");
   CHECK(redact_url("https://token@host.example") == "https://host.example");
+  CHECK(redact_url("https://host.example/t/TOKEN/channel/x") == "https://host.example/channel/x");
+  CHECK(redact_url("https://u:p@host.example/t/TOKEN") == "https://host.example");
+  CHECK(redact_url("https://host.example/a/t/b") == "https://host.example/a/t/b");
   CHECK(redact_url("https://host.example/a@b") == "https://host.example/a@b");
   CHECK(redact_url("file.txt?x") == "file.txt");
 }
