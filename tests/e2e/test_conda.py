@@ -89,6 +89,45 @@ class CondaTest(CondaCase):
         metadata = self.build(self.app(None), env=self.env)
         self.assertEqual(len(re.findall(r"(?m)^https:", self.lock(metadata))), 5)
 
+    def test_credentials(self):
+        """A password in .condarc is in its own app's image and in no other; nothing of it is printed."""
+        place = self.scratch / "served/t/T0KEN"
+        place.mkdir(parents=True)
+        (place / "channel").symlink_to(self.standin / "channel")
+        host = self.serve(self.scratch / "served").removeprefix("http://")
+
+        def make(login):
+            shutil.rmtree(self.scratch / "made", ignore_errors=True)
+            condarc = f"channels:\n  - http://{login}{host}/t/T0KEN/channel\n  - defaults\n" if login else "channels:\n  - defaults\n"
+            return self.build(self.app("six==1.17.0\n", **{".condarc": condarc}), env=self.env)
+
+        first, second = make("me:s3cret@"), make("you:other@")
+        self.assertEqual(decisions(second)["conda-packages"], "build")
+        self.assertNotEqual(layers(first, "conda-packages"), layers(second, "conda-packages"))
+        for made in first, second:
+            self.assertIn(".condarc has a password or token, which the image has then too", made["log"])
+            self.assertNotRegex(made["log"] + self.lock(made), "s3cret|other@|T0KEN")
+        self.assertNotIn("password", make("")["log"])
+        self.assertEqual(layers(make("me:s3cret@"), "conda-packages"), layers(first, "conda-packages"))
+
+    def test_installer_mended(self):
+        """What a server had wrongly once is not kept."""
+        directory = self.scratch / "served/miniconda"
+        directory.mkdir(parents=True)
+        name = "Miniconda3-py311_24.1.2-0-Linux-x86_64.sh"
+        right = (self.standin / "installers/miniconda" / name).read_bytes()
+        env = {**self.env, "DASH_BUILD_CONDA_BASE_URL": self.serve(directory.parent)}
+        app = self.app(None, NEW)
+        for content, said in ((right[:-1000], "damaged"), (b"", "is no installer: it is empty"),
+                              (b"<!DOCTYPE html>\nlog in\n", "is no installer: it starts with '<!DOCTYPE html>'"),
+                              (b"#!/bin/sh\r\nexit 0\r\n", "is no installer: it starts with")):
+            (directory / name).write_bytes(content)
+            result = self.dash("build", app, "-t", self.tag + "-wrong", check=False, env=env)
+            self.assertEqual(result.returncode, 6, result.stderr)
+            self.assertIn(said, result.stderr)
+        (directory / name).write_bytes(right)
+        self.build(app, env=env)
+
     def test_errors(self):
         def build(app, *words, env=None):
             return self.dash("build", app, "-t", self.tag, *words, check=False, env={**self.env, **(env or {})})

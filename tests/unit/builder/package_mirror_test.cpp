@@ -54,6 +54,20 @@ TEST_CASE("URL mirrors: texts that conda reads and writes") {
         std::vector<std::string>{"https://x.example/c", "http://y.example"});
 }
 
+TEST_CASE("URL mirrors: passwords and tokens are the original server's") {
+  const auto mirrors = UrlMirrors::parse({concat(kFrom, '=', kTo)});
+  CHECK(mirrors.to_mirrors("- https://me:secret@conda.example/t/TOKEN/pkgs/main\n") ==
+        concat("- ", kTo, "\n"));
+  CHECK(mirrors.at_mirror("https://me:secret@conda.example/pkgs/main/noarch/a.conda") ==
+        kTo + "/noarch/a.conda");
+  CHECK(mirrors.reaches("https://me:secret@conda.example/pkgs/main"));
+  const std::string other = "- https://me:secret@other.example/x\n";
+  CHECK(mirrors.to_mirrors(other) == other);
+  CHECK(brief_error_of([] {
+          UrlMirrors::parse({"https://a.example=http://m.example", "https://b.example=http://m.example/"});
+        }) == "usage: two mirrors are at http://m.example");
+}
+
 TEST_CASE("URL mirrors: settings that are none") {
   for (const auto* text : {"", "https://a.example", "main=http://b.example",
                            "https://a.example=", "https://u:secret@a.example=http://b.example",
@@ -85,8 +99,10 @@ TEST_CASE("an airgapped build asks only servers that settings name") {
       "unavailable: no mirror is configured for https://elsewhere.example/x, and builds on this machine are "
       "airgapped");
   CHECK(brief_error_of([&] {
-          check_reach(bench, settings, concat("channels:\n# ", other, "\n  - ", kFrom, "\n  - ", other, "\n"),
-                      ".condarc");
+          check_reach(
+              bench, settings,
+              concat("channels:\n# ", other, "\n  - ", kFrom, "  # not ", other, "\n  - ", other, "\n"),
+              ".condarc");
         }) ==
         "unavailable: .condarc:4: no mirror is configured for https://elsewhere.example/x, and builds on "
         "this machine are airgapped");
@@ -160,6 +176,33 @@ TEST_CASE("what a mirror needs, from locks") {
                  "sales:latest carries no lock of conda or Python packages"));
 }
 
+TEST_CASE("what a mirror needs, from images, which may come from anywhere") {
+  const auto image = [](const std::string& installer, std::map<std::string, std::string> facts) {
+    ImageRecords out;
+    StepRecord runtime{
+        "conda-runtime", {{"conda-runtime", installer}}, {}, {{"installer", std::string(64, 'a')}}};
+    StepRecord packages{"conda-packages", {}, {}, std::move(facts)};
+    out.steps.push_back({StepInputs().key("conda-runtime"), std::move(runtime)});
+    out.steps.push_back({StepInputs().key("conda-packages"), std::move(packages)});
+    return out;
+  };
+  const std::string lock = concat("@EXPLICIT\n", kFrom, "/linux-64/a-1-0.conda#", std::string(32, '1'), '\n');
+  MirrorContents contents;
+  contents.add_image(image("Miniconda3-4.5.12", {{"lock", lock}}), "one");
+  CHECK(contents.installers.at("Miniconda3-4.5.12") == std::string(64, 'a'));
+  CHECK(contents.conda.size() == 1);
+  CHECK(contains(brief_error_of([&] {
+                   contents.add_image(image("../../../tmp/x", {{"lock", lock}}), "two");
+                 }),
+                 "is a path, not an installer's name"));
+  CHECK(brief_error_of([&] { contents.add_image(image("Miniconda3-4.5.12", {}), "three"); }) ==
+        "unsupported: conda itself installed the packages of three, and nothing says which they are");
+  const std::string other =
+      concat("@EXPLICIT\n", kFrom, "/linux-64/a-1-0.conda#", std::string(32, '2'), '\n');
+  CHECK(brief_error_of([&] { contents.add_lock(other, "lock.txt"); }) ==
+        "invalid_input: lock.txt has another a-1-0.conda than what was named before it");
+}
+
 TEST_CASE("a mirror is written, and what other apps brought stays") {
   dash::testing::MemoryFetcher fetcher;
   fetcher.files[kFrom + "/linux-64/repodata.json"] =
@@ -198,10 +241,21 @@ TEST_CASE("a mirror is written, and what other apps brought stays") {
         "  \"https://other.example/free=http://m.example/conda/other.example/free\"\n"
         "]\n");
 
+  // What a run that was killed left is nothing to serve, or to carry.
+  write_file(directory / ".tmp-123456", "half");
+  CHECK(contains(brief_error_of([&] {
+                   write_package_mirror(test.bench, {}, right, directory / "dash-build.toml",
+                                        "http://m.example");
+                 }),
+                 "is a file, not a directory"));
+  write_package_mirror(test.bench, {}, right, directory, "http://m.example");
+  CHECK_FALSE(fs::exists(directory / ".tmp-123456"));
+
   const auto archive = home.path() / "mirror.tar";
   write_mirror_archive(directory, archive);
   const auto first = read_file(archive);
   write_mirror_archive(directory, archive);
   CHECK(read_file(archive) == first);
   CHECK(contains(first, "conda/conda.example/pkgs/main/linux-64/repodata.json"));
+  CHECK_FALSE(contains(first, ".lock"));
 }
