@@ -106,8 +106,9 @@ ProvidedPackages::ProvidedPackages(const Workbench& bench, const std::vector<oci
     packages_.push_back(std::move(package));
   }
   std::ranges::stable_sort(packages_, {}, &Package::name);
-  const auto same = std::ranges::unique(packages_, {}, &Package::name);
-  packages_.erase(same.begin(), same.end());
+  // clang 14 cannot read what std::ranges::unique returns.
+  const auto same_name = [](const Package& a, const Package& b) { return a.name == b.name; };
+  packages_.erase(std::unique(packages_.begin(), packages_.end(), same_name), packages_.end());
   bench.log(step, concat(packages_.size(), " Python packages are there from conda"));
 }
 

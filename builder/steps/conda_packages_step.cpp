@@ -60,7 +60,7 @@ class RuntimeFiles {
 class CondaPackagesStep : public Step {
  public:
   CondaPackagesStep(const Workbench& bench, const BuildRequest& request, const AppInputs& app)
-      : bench_(bench), request_(request), app_(app), files_(app.conda.value()) {
+      : bench_(bench), request_(request), files_(app.conda.value()) {
     if (files_.requirements && is_explicit(*files_.requirements))
       explicit_ = parse_explicit_lock(*files_.requirements, kCondaRequirements);
   }
@@ -294,7 +294,6 @@ class CondaPackagesStep : public Step {
 
   const Workbench& bench_;
   const BuildRequest& request_;
-  const AppInputs& app_;
   const CondaFiles& files_;
   std::optional<ExplicitLock> explicit_;  // of an "@EXPLICIT" file
 };
