@@ -48,7 +48,7 @@ integration() {
 sanitizers() {
   export TSAN_OPTIONS="suppressions=$root/tests/tsan.supp"
   for preset in asan tsan; do
-    room_for 15 "$preset" || continue
+    room_for 25 "$preset" || continue  # a build of its own, and the tests
     cmake --preset "$preset" >/dev/null
     cmake --build --preset "$preset" --target unit_tests
     ctest --preset "$preset" -L unit
