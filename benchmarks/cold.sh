@@ -10,7 +10,7 @@ row dash-build "$lab/out" "rm -rf '$lab/home' '$lab/out'" \
   "env -u PIP_FIND_LINKS DASH_BUILD_HOME=$lab/home PIP_INDEX_URL=$index '$program' build '$app' -t app --base oci:$lab/base:latest -o oci:$lab/out:latest"
 for installer in pip uv; do
   row "buildah bud, $installer" "$lab/out" \
-    "buildah $store rm -a >/dev/null 2>&1; buildah $store rmi -a -f >/dev/null 2>&1; rm -rf '$lab/out'" \
+    "$no_images; rm -rf '$lab/out'" \
     "buildah $store bud -q --isolation chroot --network host $limits --no-cache --build-arg BASE=oci:$lab/base:latest -f '$lab/$installer/Dockerfile' -t app '$app' && buildah $store push -q --disable-compression=false app oci:$lab/out:latest"
 done
 if [ -x "$peers/buildkitd" ]; then

@@ -104,7 +104,7 @@ D
         "$(ours "$work/store" "$root/testdata/apps/weather" -o "oci:$lab/out:latest")"
       bud="buildah $store bud -q --isolation chroot --network host $limits --build-arg BASE=oci:$lab/conda/base:latest -f '$work/old/Dockerfile' -t app"
       row "buildpack, buildah bud" "$lab/out" \
-        "buildah $store rm -a >/dev/null 2>&1; buildah $store rmi -a -f >/dev/null 2>&1; rm -rf '$lab/out'" \
+        "$no_images; rm -rf '$lab/out'" \
         "$bud --no-cache '$work/old' && buildah $store push -q --disable-compression=false app oci:$lab/out:latest"
       measure conda-app "$runs"
       echo "== one line changed"
@@ -116,6 +116,5 @@ D
   esac
   measure "conda-$part" "$runs"
 done
-buildah $store rm -a >/dev/null 2>&1 || true
-buildah $store rmi -a -f >/dev/null 2>&1 || true
+eval "$no_images"
 rm -rf "$work" "$lab/out" "$lab/containers"

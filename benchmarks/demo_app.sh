@@ -1,5 +1,5 @@
 # Sourced: the demo app, its wheels, a base image and a package index on loopback, and how buildah is called. Sets $root,
-# $program, $lab, $app, $index, $port, $peers, $store, $limits, $other_gunicorn, $other_pandas; `row` collects cases for `measure`.
+# $program, $lab, $app, $index, $port, $peers, $store, $limits, $no_images, $other_gunicorn, $other_pandas; `row` collects cases for `measure`.
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 program=${DASH_BUILD:-$root/build/release/bin/dash-build}
 lab=${BENCH_DIR:-/var/tmp/dash-bench}
@@ -66,6 +66,8 @@ processes=$(ulimit -Hu)
 { [ "$processes" = unlimited ] || [ "$processes" -gt 32768 ]; } && processes=32768
 limits="--ulimit nofile=$files:$files --ulimit nproc=$processes:$processes"
 store="--root $lab/containers/root --runroot $lab/containers/run --storage-driver overlay"
+# As a command: buildah's store becomes empty.
+no_images="{ buildah $store rm -a; buildah $store rmi -a -f; } >/dev/null 2>&1 || true"
 measure() { # measure NAME RUNS
   (IFS=,; echo "[${rows[*]}]") >"$lab/$1.json"
   python3 "$root/benchmarks/measure.py" "$lab/$1.json" -n "$2"

@@ -68,6 +68,5 @@ for mode in $modes; do
   done
   measure "rebuild-$mode" "$runs"
 done
-buildah $store rm -a >/dev/null 2>&1 || true
-buildah $store rmi -a -f >/dev/null 2>&1 || true
+eval "$no_images"
 rm -rf "$work" "$lab/warm" "$lab/containers"

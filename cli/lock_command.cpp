@@ -1,86 +1,18 @@
-// `lock`: which Python packages are in an image.
-#include "base/error.hpp"
+// `lock`: which packages are in an image.
 #include "base/file.hpp"
-#include "base/text.hpp"
-#include "builder/find_lock.hpp"
-#include "builder/image_records.hpp"
-#include "cli/build_registry.hpp"
 #include "cli/commands.hpp"
-#include "cli/host_environment.hpp"
-#include "cli/images.hpp"
 #include "cli/locks.hpp"
-#include "cli/registry_access.hpp"
 #include "cli/session.hpp"
 
 #include <iostream>
 
 namespace dash::cli {
 
-namespace {
-
-builder::ImageRecords records_in_registry(const std::string& name, const CommonOptions& common,
-                                          const RegistryOptions& options) {
-  const auto host = read_host_settings(common);
-  const auto reference = parse_remote_names(std::string(oci::kRegistryTransport), {name}).front();
-  NullEvents events;
-  BuildRegistry registry(registry_settings(options, host, common.home, reference.registry), events, {});
-  const auto found = registry.manifest(reference, host_platform(host));
-  if (!found)
-    throw Error(ErrorCode::not_found, concat(reference.registry, " has no image ", reference.to_string()))
-        .with_hint("'dash-build tags' lists what a repository has");
-  const auto manifest = oci::Manifest::parse(found->bytes, name);
-  return builder::read_image_records(
-      manifest, oci::ImageConfig::parse(registry.read(manifest.config, reference), name));
-}
-
-std::string lock_of(const std::string& image, const CommonOptions& common, const RegistryOptions& options) {
-  if (auto lock = builder::find_lock(records_of(image, common, options))) return std::move(*lock);
-  throw Error(ErrorCode::not_found, concat(image, " carries no lock"))
-      .with_hint("only images that this version of 'dash-build build' made of a Python app have one");
-}
-
-std::string conda_lock_of(const std::string& image, const CommonOptions& common,
-                          const RegistryOptions& options) {
-  if (auto lock = builder::find_conda_lock(records_of(image, common, options))) return std::move(*lock);
-  throw Error(ErrorCode::not_found, concat(image, " carries no lock of conda packages"))
-      .with_hint("only images that this version of 'dash-build build' made of a conda app have one");
-}
-
-}  // namespace
-
-builder::ImageRecords records_of(const std::string& image, const CommonOptions& common,
-                                 const RegistryOptions& options) {
-  if (image.starts_with(oci::kRegistryTransport))
-    return records_in_registry(image.substr(oci::kRegistryTransport.size()), common, options);
-  const auto found = find_image(image, common.home, read_host_settings(common)).image;
-  return builder::read_image_records(found.manifest, found.config);
-}
-
-void use_lock(builder::BuildRequest& request, const std::string& place, const CommonOptions& common,
-              const RegistryOptions& registry) {
-  if (place.empty()) return;
-  request.locked_place = place;
-  boost::system::error_code absent;
-  if (fs::is_regular_file(place, absent)) {
-    request.locked = read_file(place);
-    if (trim(request.locked).empty())
-      throw Error(ErrorCode::invalid_input, concat("--locked ", place, ": the file is empty"))
-          .with_hint("'dash-build lock NAME -o FILE' writes the lock of a built image");
-    return;
-  }
-  if (place.starts_with('.') || place.starts_with('/') || place.ends_with(".toml"))
-    throw Error(ErrorCode::not_found, concat("--locked ", place, ": there is no such file"))
-        .with_hint("'dash-build lock NAME -o FILE' writes the lock of a built image");
-  request.locked = with_context(concat("while reading --locked ", place),
-                                [&] { return lock_of(place, common, registry); });
-}
-
 int run_command(const LockOptions& options, std::stop_token) {
   AppOptions app;
   app.directory = options.directory;
   const auto image = options.image.empty() ? make_request(app).name.to_string() : options.image;
-  const auto text = options.conda ? conda_lock_of(image, options.common, options.registry)
-                                  : lock_of(image, options.common, options.registry);
+  const auto text = lock_of(image, options.kind, options.common, options.registry);
   if (options.output.empty())
     std::cout << text;
   else

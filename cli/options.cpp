@@ -201,7 +201,9 @@ class CommandLine {
         ->capture_default_str()
         ->type_name("DIR")
         ->excludes(image);
-    lock.add_flag("--conda", lock_.conda, "The lock of the conda packages (@EXPLICIT) instead");
+    lock.add_flag_callback(
+        "--conda", [this] { lock_.kind = LockKind::conda; },
+        "The lock of the conda packages (@EXPLICIT) instead");
     lock.add_option("-o,--output", lock_.output, "Write it to this file")->type_name("FILE");
     add_registry(lock, lock_.registry);
     add_common(settings_, lock, lock_.common);

@@ -98,14 +98,16 @@ struct InspectOptions {
   bool json = false;
 };
 
+enum class LockKind { python, conda };
+
 struct LockOptions {
   CommonOptions common;
   RegistryOptions registry;
   // A name in the store, oci:…, oci-archive:… or docker://…; empty: that of the app in `directory`.
   std::string image;
   fs::path directory = ".";
-  bool conda = false;  // conda's instead of Python's
-  fs::path output;     // empty: standard output
+  LockKind kind = LockKind::python;
+  fs::path output;  // empty: standard output
 };
 
 struct ImagesOptions {

@@ -44,10 +44,9 @@ struct TreeDigests {
   std::vector<Sha256> contents;  // one for each entry; of what is no file it says nothing
 };
 
-// Reads names and attributes once; content only in `digest` and
-// `digests`. Immutable after that; may be used by several
-// threads. Version control and this program's own files (".git", ".dash-build*") are never part of it, at any
-// depth.
+// Reads names and attributes once; content only in `digest` and `digests`. Immutable after that; may be used
+// by several threads. Version control and this program's own files (".git", ".dash-build*") are never part of
+// it, at any depth.
 class SourceTree {
  public:
   // The app as its layer holds it, without what .slugignore and .dockerignore leave out. The root's Procfile

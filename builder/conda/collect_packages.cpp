@@ -82,8 +82,7 @@ void CondaCollector::fetch(const std::vector<FetchRequest>& wanted) const {
     if (error.code() == ErrorCode::not_found || error.code() == ErrorCode::corrupt)
       error.with_hint(
           "The channel does not have the package that conda chose, or that the lock names. --upgrade asks "
-          "conda "
-          "again; in an @EXPLICIT file, correct the line.");
+          "conda again; in an @EXPLICIT file, correct the line.");
     add_mirror_hint(bench_, error);
     throw;
   }

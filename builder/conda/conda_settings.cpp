@@ -10,13 +10,7 @@ namespace {
 
 constexpr const char* kMirrorHint =
     "On a machine with a network 'dash-build mirror packages' collects what apps need; conda_mirrors then "
-    "says "
-    "where it is served.";
-
-bool is_below(std::string_view url, std::string_view base) {
-  while (base.ends_with('/')) base.remove_suffix(1);
-  return !base.empty() && url.starts_with(base) && (url.size() == base.size() || url[base.size()] == '/');
-}
+    "says where it is served.";
 
 bool is_reachable(const Workbench& bench, const CondaSettings& settings, std::string_view url) {
   if (!bench.airgapped || !url.starts_with("http") || settings.mirrors.reaches(url) ||

@@ -37,17 +37,15 @@ fs::path kept_path(const Workbench& bench, const Sha256& sha256, const std::stri
 }
 
 std::optional<InstallerFile> kept(const Workbench& bench, const std::optional<Sha256>& sha256,
-                                  const std::string& installer) {
-  const auto name = installer_file_name(installer);
+                                  const std::string& name) {
   if (!sha256) return std::nullopt;
   const auto path = kept_path(bench, *sha256, name);
   if (!bench.store.claim(path.parent_path()) || !fs::exists(path)) return std::nullopt;
-  return InstallerFile{path, name, installer, *sha256};
+  return InstallerFile{path, name, *sha256};
 }
 
 InstallerFile fetch(const Workbench& bench, const std::string& url, const std::optional<Sha256>& expected,
-                    const std::string& installer, const std::string& step) {
-  const auto name = installer_file_name(installer);
+                    const std::string& name, const std::string& step) {
   const TempDirectory incoming(bench.store.packages());
   const auto file = incoming.path() / name;
   bench.log(step, concat("Fetching ", name));
@@ -70,7 +68,7 @@ InstallerFile fetch(const Workbench& bench, const std::string& url, const std::o
     throw;
   }
   FileSource source(file);
-  InstallerFile out{{}, name, installer, expected ? *expected : sha256(source)};
+  InstallerFile out{{}, name, expected ? *expected : sha256(source)};
   out.path = kept_path(bench, out.sha256, name);
   make_directories(out.path.parent_path());
   fs::rename(file, out.path);
@@ -129,24 +127,25 @@ InstallerFile get_installer(const Workbench& bench, const CondaSettings& setting
   if (bench.network == Network::none || bench.airgapped) check_offline(runtime.installer);
   const auto name = installer_file_name(runtime.installer);
   const auto pinned = pinned_digest(settings, runtime.installer);
-  if (const auto file = kept(bench, pinned, runtime.installer)) return *file;
+  if (const auto file = kept(bench, pinned, name)) return *file;
   const auto url = url_of(settings, runtime.installer);
   const bool changes = runtime.installer.ends_with("-latest");
   const auto expected = pinned || changes ? pinned : recorded_digest(bench, url);
-  if (const auto file = kept(bench, expected, runtime.installer)) return *file;
+  if (const auto file = kept(bench, expected, name)) return *file;
   if (bench.network == Network::none && !url.starts_with("file:"))
     throw Error(ErrorCode::unavailable, concat(name, " is not in the store, and the build is offline"))
         .with_hint(concat("Build once online with this store; it is looked for at ", redact_url(url), '.'));
 
-  auto out = fetch(bench, fetch_url(bench, settings, url), expected, runtime.installer, step);
+  auto out = fetch(bench, fetch_url(bench, settings, url), expected, name, step);
   if (!pinned) write_file_atomic(record_path(bench, url), to_hex(out.sha256) + '\n');
   return out;
 }
 
-void forget_installer(const Workbench& bench, const CondaSettings& settings, const InstallerFile& file) {
-  if (pinned_digest(settings, file.installer)) return;
+void forget_installer(const Workbench& bench, const CondaSettings& settings, const CondaRuntime& runtime,
+                      const InstallerFile& file) {
+  if (pinned_digest(settings, runtime.installer)) return;
   boost::system::error_code ignored;
-  fs::remove(record_path(bench, url_of(settings, file.installer)), ignored);
+  fs::remove(record_path(bench, url_of(settings, runtime.installer)), ignored);
   fs::remove(file.path, ignored);
 }
 

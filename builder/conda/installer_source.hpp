@@ -11,8 +11,7 @@ namespace dash::builder {
 
 struct InstallerFile {
   fs::path path;
-  std::string name;       // "Miniconda3-4.5.12-Linux-x86_64.sh"
-  std::string installer;  // "Miniconda3-4.5.12"
+  std::string name;  // installer_file_name
   Sha256 sha256{};
 };
 
@@ -29,7 +28,8 @@ std::string installer_file_name(const std::string& installer);
 bool is_airgapped_runtime(std::string_view installer);
 
 // Removes an installer without a pin that turned out to be none, so that it is fetched again.
-void forget_installer(const Workbench& bench, const CondaSettings& settings, const InstallerFile& file);
+void forget_installer(const Workbench& bench, const CondaSettings& settings, const CondaRuntime& runtime,
+                      const InstallerFile& file);
 
 // The installer on this machine: what was fetched before is in the store, and what is pinned must be that. An
 // installer without a pin keeps the digest that it had first, except those that are called "latest".

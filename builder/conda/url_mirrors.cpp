@@ -69,9 +69,9 @@ const UrlMirrors::Mirror* UrlMirrors::find(const std::vector<Mirror>& mirrors, s
   const Mirror* best = nullptr;
   for (const Mirror& mirror : mirrors) {
     const std::string& prefix = mirror.*side;
-    const bool fits = url.starts_with(prefix) && (url.size() == prefix.size() || url[prefix.size()] == '/' ||
-                                                  // as in "https://conda.example/main::numpy"
-                                                  url.substr(prefix.size()).starts_with("::"));
+    // As in "https://conda.example/main::numpy".
+    const bool is_channel = url.starts_with(prefix) && url.substr(prefix.size()).starts_with("::");
+    const bool fits = is_channel || is_below(url, prefix);
     if (fits && (best == nullptr || prefix.size() > (best->*side).size())) best = &mirror;
   }
   return best;
@@ -111,6 +111,11 @@ std::string UrlMirrors::to_mirrors(std::string_view text) const {
 
 std::string UrlMirrors::from_mirrors(std::string_view text) const {
   return replace(text, mirrors_, &Mirror::to, &Mirror::from);
+}
+
+bool is_below(std::string_view url, std::string_view base) {
+  while (base.ends_with('/')) base.remove_suffix(1);
+  return !base.empty() && url.starts_with(base) && (url.size() == base.size() || url[base.size()] == '/');
 }
 
 std::vector<std::string> urls_in(std::string_view text) {

@@ -39,6 +39,9 @@ class UrlMirrors {
   std::vector<Mirror> mirrors_;
 };
 
+// Whether the URL is `base` or a part of its path: prefixes end where parts do.
+bool is_below(std::string_view url, std::string_view base);
+
 // The http(s) URLs in a text, without credentials.
 std::vector<std::string> urls_in(std::string_view text);
 

@@ -4,6 +4,7 @@
 #include "base/text.hpp"
 #include "builder/app/conda_runtime.hpp"
 #include "builder/conda/lock_text.hpp"
+#include "builder/find_lock.hpp"
 #include "builder/steps/conda_steps.hpp"
 #include "builder/steps/steps.hpp"
 
@@ -27,29 +28,22 @@ Error two_files(const std::string& name, std::string_view place) {
 }  // namespace
 
 void MirrorContents::add_image(const ImageRecords& image, std::string_view shown) {
-  bool found = false;
-  std::set<std::string> in_installer;
-  for (const KeyedRecord& step : image.steps) {
-    const StepRecord& record = step.record;
-    const std::string lock = fact(record, kLockFact);
-    if (record.step == kCondaRuntimeStep)
-      in_installer = add_runtime(record, shown);
-    else if (record.step == kCondaPackagesStep && lock.empty())
-      throw Error(ErrorCode::unsupported, concat("conda itself installed the packages of ", shown,
-                                                 ", and nothing says which they are"))
-          .with_hint("Build it without --conda-install=conda, with an installer that can be read.");
-    else if (record.step == kCondaPackagesStep)
-      add_conda(parse_explicit_lock(lock, shown), in_installer, shown);
-    else if (record.step == kPythonPackagesStep && !lock.empty())
-      add_python(Lock::parse_given(lock, "/", shown), shown);
-    else
-      continue;
-    found = true;
-  }
-  if (!found)
+  const auto runtime = std::ranges::find(image.steps, std::string_view(kCondaRuntimeStep),
+                                         [](const KeyedRecord& step) { return step.record.step; });
+  const bool is_conda = runtime != image.steps.end();
+  const auto conda_lock = find_conda_lock(image);
+  const auto python_lock = find_lock(image);
+  if (is_conda && !conda_lock)
+    throw Error(ErrorCode::unsupported,
+                concat("conda itself installed the packages of ", shown, ", and nothing says which they are"))
+        .with_hint("Build it without --conda-install=conda, with an installer that can be read.");
+  if (!is_conda && !python_lock)
     throw Error(ErrorCode::not_found, concat(shown, " carries no lock of conda or Python packages"))
         .with_hint(
             "Only images that this version of 'dash-build build' made of such apps say what is in them.");
+  if (is_conda)
+    add_conda(parse_explicit_lock(*conda_lock, shown), add_runtime(runtime->record, shown), shown);
+  if (python_lock) add_python(Lock::parse_given(*python_lock, "/", shown), shown);
 }
 
 std::set<std::string> MirrorContents::add_runtime(const StepRecord& record, std::string_view shown) {

@@ -3,6 +3,7 @@
 #include "base/file.hpp"
 #include "base/sha256.hpp"
 #include "base/text.hpp"
+#include "builder/percent.hpp"
 
 #include <algorithm>
 #include <string>
@@ -15,21 +16,9 @@ constexpr const char* kPage = "index.html";
 constexpr const char* kHead =
     "<!DOCTYPE html>\n<html>\n<head><meta charset=\"utf-8\"><meta name=\"pypi:repository-version\" "
     "content=\"1.0\"></head>\n<body>\n";
+// Of names of distributions, what URLs read otherwise: local versions and epochs have it.
+constexpr std::string_view kInVersions = "+!";
 constexpr const char* kFoot = "</body>\n</html>\n";
-
-// Names of distributions have no characters that HTML or URLs would change, but "+" and "!" of versions.
-std::string in_url(std::string_view name) {
-  std::string out;
-  for (const char c : name) {
-    if (c == '+')
-      out += "%2B";
-    else if (c == '!')
-      out += "%21";
-    else
-      out += c;
-  }
-  return out;
-}
 
 std::vector<std::string> names_in(const fs::path& directory, fs::file_type type) {
   std::vector<std::string> out;
@@ -50,8 +39,8 @@ void write_simple_index(const fs::path& directory) {
     for (const std::string& file : names_in(directory / project, fs::regular_file)) {
       if (file == kPage) continue;
       FileSource content(directory / project / file);
-      page +=
-          concat("<a href=\"", in_url(file), "#sha256=", to_hex(sha256(content)), "\">", file, "</a><br>\n");
+      page += concat("<a href=\"", percent_encoded(file, kInVersions), "#sha256=", to_hex(sha256(content)),
+                     "\">", file, "</a><br>\n");
     }
     write_file_atomic(directory / project / kPage, page + kFoot);
     projects += concat("<a href=\"", project, "/\">", project, "</a><br>\n");

@@ -4,6 +4,7 @@
 #include "base/text.hpp"
 #include "builder/app/app_directory.hpp"
 #include "builder/image_config.hpp"
+#include "builder/percent.hpp"
 #include "builder/python/direct_url.hpp"
 
 #include <algorithm>
@@ -12,6 +13,9 @@
 
 namespace dash::builder {
 namespace {
+
+// What would end the path of a URL, or be read as an escape.
+constexpr std::string_view kNotInPaths = "%?#";
 
 std::string title(const LockedPackage& package) {
   return package.version.empty() ? package.name : concat(package.name, ' ', package.version);
@@ -131,11 +135,12 @@ class WheelCollector::State {
 
   FetchRequest request_for(const LockedFile& file, const fs::path& destination) const {
     FetchRequest request;
-    request.url = file.url.empty() ? "file://" + escape(host_path(file.path).string()) : file.url;
+    request.url =
+        file.url.empty() ? "file://" + percent_encoded(host_path(file.path).string(), kNotInPaths) : file.url;
     const auto app_url = concat("file://", kAppDirectory, '/');
     if (request.url.starts_with(app_url))
-      request.url =
-          concat("file://", escape(context_.app_directory.string()), '/', request.url.substr(app_url.size()));
+      request.url = concat("file://", percent_encoded(context_.app_directory.string(), kNotInPaths), '/',
+                           request.url.substr(app_url.size()));
     if (bench_.network == Network::none && !request.url.starts_with("file:"))
       throw Error(ErrorCode::unavailable,
                   concat(file.file_name, " is not in the store, and the build is offline"))
@@ -157,17 +162,6 @@ class WheelCollector::State {
     return std::ranges::any_of(context_.settings.trusted_hosts, [&](const std::string& trusted) {
       return trusted == authority || trusted == host;
     });
-  }
-
-  static std::string escape(std::string_view path) {
-    std::string out;
-    for (const char c : path) {
-      if (c == '%' || c == '?' || c == '#' || static_cast<unsigned char>(c) <= ' ')
-        out += concat('%', to_hex(std::array{static_cast<std::uint8_t>(c)}));
-      else
-        out += c;
-    }
-    return out;
   }
 
   void fetch(const std::vector<FetchRequest>& wanted) const {

@@ -209,7 +209,7 @@ class CondaPackagesStep : public Step {
     CondaInstallation request = over;
     const auto time = bench_.host.source_date_epoch;
     std::vector<CondaRevision> history = {{time,
-                                           concat("bash ", files_.runtime.installer, "-Linux-x86_64.sh"),
+                                           concat("bash ", installer_file_name(files_.runtime.installer)),
                                            version,
                                            {"conda"},
                                            runtime.packages,

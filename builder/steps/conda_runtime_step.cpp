@@ -50,7 +50,7 @@ class CondaRuntimeStep : public Step {
       return install(below, installer);
     } catch (const Error& error) {
       // What a server had wrongly once is not kept.
-      if (error.code() != ErrorCode::canceled) forget_installer(bench_, request_.conda, installer);
+      if (error.code() != ErrorCode::canceled) forget_installer(bench_, request_.conda, runtime_, installer);
       throw;
     }
   }

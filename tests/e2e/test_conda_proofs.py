@@ -137,7 +137,6 @@ class SameTreeTest(CondaCase):
             said = root.run("python", "-c", f"import os; os.chdir('/app'); import sys; sys.path.insert(0, '/app'); {page}").stdout
             self.assertIn("<title>Weather</title>", said)
 
-
     def test_installer_of_another_kind(self):
         """What cannot be read is run, and conda installs: again the same environment."""
         native = self.root("native", self.build(self.app(None), env=self.env))
