@@ -8,6 +8,7 @@ conda_lab.py install LOCK PREFIX CACHE SCRATCH
                                     installs a lock's packages with py-rattler, as if PREFIX were /app/.heroku/miniconda
 """
 import asyncio
+import hashlib
 import json
 import os
 import pathlib
@@ -34,13 +35,18 @@ def wheels(directory):
 
 
 def make_fifty(directory, url):
-    if (directory / "channel/linux-64/repodata.json").exists():
+    # Anew with another version of the programs that do it.
+    sources = [pathlib.Path(module.__file__) for module in (sys.modules[__name__], conda_channel, standin_conda)]
+    version = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
+    if (directory / "version").exists() and (directory / "version").read_text() == version:
         return
     channel = directory / "channel"
     packages = [standin_conda.python_package()]
     for wheel in wheels(directory / "wheels"):
         package = conda_channel.from_wheel(wheel)
         package.index["depends"] = [f"python >={conda_channel.PYTHON},<4", *standin_conda.dependencies(wheel)]
+        if "noarch" not in package.index:
+            package.add_bytecode()
         packages.append(package)
     records = {}
     for kind in ("conda", "tar.bz2"):
@@ -51,6 +57,7 @@ def make_fifty(directory, url):
             lines.append(f"{url}/fifty/channel/{record['subdir']}/{path.name}#{record['md5']}\n")
         (directory / f"{kind}.lock").write_text("".join(["@EXPLICIT\n", *lines]))
     standin_conda.write_repodata(channel, records)
+    (directory / "version").write_text(version)
 
 
 async def install(rattler, lock, prefix, cache):

@@ -9,6 +9,7 @@
 #include "builder/conda/post_link.hpp"
 #include "builder/eviction.hpp"
 #include "builder/packages/arrange_packages.hpp"
+#include "builder/sandbox/snapshots.hpp"
 
 #include <algorithm>
 #include <future>
@@ -32,6 +33,10 @@ class Installer {
         request_(request),
         collector_(bench, request.step, lock, request.map_url),
         records_(bench.store),
+        snapshots_(bench.store.snapshots(), bench.store.layers(),
+                   [&bench](std::uint64_t bytes) {
+                     require_room(bench.store, {bytes, 0}, "unpacking a layer", bench.stop);
+                   }),
         work_(bench.store.work_directory()),
         packages_(lock.packages.size()) {
     scheme_.prefix = request.prefix;
@@ -119,7 +124,11 @@ class Installer {
 
   // Gets packages and links them as they come. Returns their facts.
   std::map<std::size_t, PackageFacts> open(const std::vector<std::size_t>& indices) {
-    if (!indices.empty()) require_room(bench_.store, {0, 3 * indices.size()}, kInstallPurpose, bench_.stop);
+    if (!indices.empty()) {
+      require_room(bench_.store, {0, 3 * indices.size()}, kInstallPurpose, bench_.stop);
+      // New packages are compiled, or at least their interpreter is asked, over what is below.
+      if (!ahead_) ahead_.emplace(snapshots_, request_.root);
+    }
     collector_.collect(
         indices, [this](std::size_t index, const fs::path& path, const PackageDigests& digests) {
           packages_[index].key = package_key(index, digests.sha256.value());
@@ -228,9 +237,13 @@ class Installer {
     const bool compiles = needs_compiler(groups);
     std::vector<std::size_t> wanted;
     for (const PackageIndices& group : groups) wanted.insert(wanted.end(), group.begin(), group.end());
-    const std::vector<std::size_t> interpreter =
-        compiles ? interpreter_packages() : std::vector<std::size_t>();
-    wanted.insert(wanted.end(), interpreter.begin(), interpreter.end());
+    std::vector<std::size_t> interpreter;
+    std::optional<fs::path> interpreter_tree;
+    if (compiles) {
+      interpreter = interpreter_packages();
+      interpreter_tree = snapshots_.find_tree(interpreter_key(interpreter));
+      if (!interpreter_tree) wanted.insert(wanted.end(), interpreter.begin(), interpreter.end());
+    }
     std::ranges::sort(wanted);
     wanted.erase(std::unique(wanted.begin(), wanted.end()), wanted.end());
     std::erase_if(wanted, [&](std::size_t i) { return packages_[i].linked != nullptr; });
@@ -238,7 +251,11 @@ class Installer {
 
     std::optional<BytecodeCompiler> compiler;
     if (compiles) {
-      compiler.emplace(bench_, request_.step, compiler_settings(interpreter));
+      CompilerSettings settings = compiler_settings();
+      settings.extra_layers = [this, interpreter, interpreter_tree] {
+        return std::vector<fs::path>{interpreter_tree ? *interpreter_tree : unpack_interpreter(interpreter)};
+      };
+      compiler.emplace(bench_, request_.step, std::move(settings));
       for (const PackageIndices& group : groups)
         for (const std::size_t i : group) {
           if (packages_[i].linked->sources.empty()) continue;
@@ -269,16 +286,24 @@ class Installer {
     return concat(packages_[index].key->hex(), '-', packages_[*python_index()].key->hex().substr(0, 16));
   }
 
-  // The interpreter runs before there is a layer of it: from a tree of its packages.
-  CompilerSettings compiler_settings(const std::vector<std::size_t>& interpreter) {
-    CompilerSettings out;
-    out.layers = request_.root;
+  // The interpreter runs before there is a layer of it: from a tree of its packages, which is kept, because
+  // making and removing thousands of files is what costs most here.
+  std::string interpreter_key(const std::vector<std::size_t>& interpreter) const {
+    std::string out = "interpreter";
+    for (const std::size_t i : interpreter) out += concat(' ', packages_[i].key->hex());
+    return out;
+  }
+
+  fs::path unpack_interpreter(const std::vector<std::size_t>& interpreter) {
     const fs::path tree = work_.path() / "interpreter";
     make_directories(tree);
-    out.extra_layers = {tree};
-    out.prepare = [this, tree, interpreter] {
-      for (const std::size_t i : interpreter) unpack(*packages_[i].linked, tree);
-    };
+    for (const std::size_t i : interpreter) unpack(*packages_[i].linked, tree);
+    return snapshots_.keep_tree(interpreter_key(interpreter), tree);
+  }
+
+  CompilerSettings compiler_settings() const {
+    CompilerSettings out;
+    out.layers = request_.root;
     out.executable = scheme_.python();
     out.directories = {work_.path()};
     out.place = scheme_.prefix;
@@ -307,6 +332,8 @@ class Installer {
   const CondaInstallation& request_;
   CondaCollector collector_;
   PackageRecords records_;
+  Snapshots snapshots_;
+  std::optional<UnpackAhead> ahead_;
   CondaScheme scheme_;
   TempDirectory work_;
   std::vector<Package> packages_;  // as the lock's

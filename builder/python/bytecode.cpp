@@ -170,10 +170,9 @@ struct BytecodeCompiler::State {
   }
 
   void run() {
-    if (settings.prepare) settings.prepare();
     SandboxCommand command;
     command.layers = settings.layers;
-    command.extra_layers = settings.extra_layers;
+    if (settings.extra_layers) command.extra_layers = settings.extra_layers();
     // Not isolated mode: it would ignore the hash seed, which orders set constants in some versions.
     command.argv = {settings.executable,
                     "-s",

@@ -56,10 +56,10 @@ struct CompileRequest {
 // The compiler, and what it sees.
 struct CompilerSettings {
   std::vector<oci::Layer> layers;
-  std::vector<fs::path> extra_layers;  // SandboxCommand::extra_layers
-  std::string executable;              // of the interpreter, in these
-  // Called before the first run, by a thread of the compiler: makes what is not there yet; may be empty.
-  std::function<void()> prepare;
+  // SandboxCommand::extra_layers; called when there is something to compile, by a thread of the compiler; may
+  // be empty.
+  std::function<std::vector<fs::path>()> extra_layers;
+  std::string executable;  // of the interpreter, in these
   std::vector<fs::path> directories;  // of the host, where the files are
   std::string place;                  // where the sources are installed: a part of what decides the bytes
   // Times of the sources in the image. Interpreters before 3.7, which know no hashes, find it in their .pyc

@@ -312,8 +312,7 @@ SandboxResult OciSandbox::run(const SandboxCommand& wanted, std::stop_token stop
   for (const auto* point : {"/proc", "/sys", "/dev"}) add_mount_point(paths.scaffold, point, {});
   for (const auto& mount : mounts) add_mount_point(paths.scaffold, mount.target, mount.source);
   std::vector<fs::path> lower = {paths.scaffold};
-  snapshots_.expect(command.layers);
-  for (const auto& layer : command.layers) lower.push_back(snapshots_.layer(layer, stop));
+  for (auto& tree : snapshots_.layers(command.layers, stop)) lower.push_back(std::move(tree));
   lower.insert(lower.end(), command.extra_layers.begin(), command.extra_layers.end());
   keep_topmost(lower);
   const std::vector<Secret> no_secrets;

@@ -9,9 +9,13 @@
 #include "oci/lease.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <chrono>
 #include <cstdio>
+#include <exception>
+#include <functional>
+#include <mutex>
 #include <thread>
 #include <utility>
 
@@ -55,6 +59,10 @@ constexpr std::uint64_t kAlwaysAllowed = std::uint64_t{4} << 30;
 
 // How many times their size layers usually unpack to, generously.
 constexpr std::uint64_t kUsualRatio = 4;
+
+// Layers that are unpacked at once. Each has a thread that inflates and one that makes files, which is what
+// takes long and what several threads can do at once.
+constexpr std::size_t kUnpackers = 2;
 
 // Unpacks the layer's blob while checking it against both of its digests. Inflating and hashing have a thread
 // of their own beside the one that writes files.
@@ -108,19 +116,15 @@ std::optional<fs::path> Snapshots::find_layer(const oci::DiffId& diff_id) const 
   return claim(directory_ / diff_id.hex());
 }
 
-void Snapshots::expect(const std::vector<oci::Layer>& layers) const {
-  std::vector<oci::Descriptor> blobs;
-  for (const auto& layer : layers)
-    if (!find_layer(layer.diff_id)) blobs.push_back(layer.blob);
-  blobs_.expect(blobs);
-}
-
 fs::path Snapshots::layer(const oci::Layer& layer, std::stop_token stop) {
   if (auto found = find_layer(layer.diff_id)) return *found;
   const auto destination = directory_ / layer.diff_id.hex();
   const auto held = lock(destination, stop);
   if (auto found = find_layer(layer.diff_id)) return *found;
-  if (require_room_) require_room_(kUsualRatio * layer.blob.size);
+  if (require_room_) {
+    const std::lock_guard one_at_a_time(room_);
+    require_room_(kUsualRatio * layer.blob.size);
+  }
   const fs::path partial = destination.string() + ".partial";
   remove_tree(partial);  // of a build that was killed: whoever holds the lock is alone
   make_directories(partial);
@@ -137,6 +141,47 @@ fs::path Snapshots::layer(const oci::Layer& layer, std::stop_token stop) {
   return destination;
 }
 
+std::vector<fs::path> Snapshots::layers(const std::vector<oci::Layer>& layers, std::stop_token stop) {
+  std::vector<oci::Layer> missing;
+  for (const auto& layer : layers)
+    if (!find_layer(layer.diff_id)) missing.push_back(layer);
+  unpack_missing(std::move(missing), stop);
+  std::vector<fs::path> out;
+  for (const auto& layer : layers) out.push_back(this->layer(layer, stop));
+  return out;
+}
+
+void Snapshots::unpack_missing(std::vector<oci::Layer> layers, std::stop_token stop) {
+  std::vector<oci::Descriptor> blobs;
+  for (const auto& layer : layers) blobs.push_back(layer.blob);
+  blobs_.expect(blobs);
+  // The largest first, so that none is left alone at the end.
+  std::ranges::stable_sort(layers, std::greater(), [](const oci::Layer& layer) { return layer.blob.size; });
+  std::atomic<std::size_t> next = 0;
+  std::stop_source failed;
+  const std::stop_callback stopped(stop, [&] { failed.request_stop(); });
+  std::mutex mutex;
+  std::exception_ptr failure;
+  const auto work = [&]() noexcept {
+    for (std::size_t i = next++; i < layers.size() && !failed.stop_requested(); i = next++) {
+      try {
+        layer(layers[i], failed.get_token());
+      } catch (...) {
+        const std::lock_guard lock(mutex);
+        if (!failure) failure = std::current_exception();
+        failed.request_stop();
+      }
+    }
+  };
+  {
+    std::vector<std::jthread> threads;
+    for (std::size_t i = 1; i < std::min<std::size_t>(layers.size(), kUnpackers); ++i)
+      threads.emplace_back(work);
+    work();
+  }
+  if (failure) std::rethrow_exception(failure);
+}
+
 fs::path Snapshots::path_of_tree(std::string_view key) const {
   return directory_ / concat("tree-", to_hex(sha256(key)));
 }
@@ -151,5 +196,15 @@ fs::path Snapshots::keep_tree(std::string_view key, const fs::path& tree) {
   if (!claim(destination)) publish(tree, destination);
   return destination;
 }
+
+UnpackAhead::UnpackAhead(Snapshots& snapshots, std::vector<oci::Layer> layers)
+    : thread_([&snapshots, layers = std::move(layers)](const std::stop_token& stop) {
+        try {
+          snapshots.layers(layers, stop);
+        } catch (const std::exception&) {  // told to who needs the layers
+        }
+      }) {}
+
+UnpackAhead::~UnpackAhead() = default;
 
 }  // namespace dash::builder

@@ -7,10 +7,12 @@
 
 #include <cstdint>
 #include <functional>
+#include <mutex>
 #include <optional>
 #include <stop_token>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <vector>
 
 namespace dash::builder {
@@ -23,7 +25,8 @@ namespace dash::builder {
 // threads.
 class Snapshots {
  public:
-  // Called before a layer is unpacked with about the room it takes; throws when there is none.
+  // Called before a layer is unpacked with about the room it takes, by one thread at a time; throws when
+  // there is none.
   using RequireRoom = std::function<void(std::uint64_t bytes)>;
 
   // `directory` is made when missing; `blobs` must outlive this object.
@@ -32,8 +35,9 @@ class Snapshots {
   // The layer as a tree in overlay form (whiteouts are 0/0 devices). Error(corrupt) when blob or diff id do
   // not match.
   fs::path layer(const oci::Layer& layer, std::stop_token stop);
-  // These will be asked for: blobs that are far away are brought here together.
-  void expect(const std::vector<oci::Layer>& layers) const;
+  // The same for each of several: blobs that are far away are brought here together, and what is missing is
+  // unpacked side by side. The first failure stops the others and is thrown.
+  std::vector<fs::path> layers(const std::vector<oci::Layer>& layers, std::stop_token stop);
   // The same, if it is there already.
   std::optional<fs::path> find_layer(const oci::DiffId& diff_id) const;
 
@@ -44,6 +48,7 @@ class Snapshots {
   fs::path keep_tree(std::string_view key, const fs::path& tree);
 
  private:
+  void unpack_missing(std::vector<oci::Layer> layers, std::stop_token stop);
   fs::path path_of_tree(std::string_view key) const;
   std::optional<fs::path> claim(const fs::path& tree) const;
   FileLock lock(const fs::path& snapshot, std::stop_token stop) const;
@@ -51,6 +56,20 @@ class Snapshots {
   fs::path directory_;
   const oci::BlobStore& blobs_;
   RequireRoom require_room_;
+  std::mutex room_;
+};
+
+// Unpacks layers on a thread of its own while something else is done: commands will soon run over them. What
+// fails, or was not begun when the object goes, is left to whoever asks for the layers.
+class UnpackAhead {
+ public:
+  UnpackAhead(Snapshots& snapshots, std::vector<oci::Layer> layers);
+  ~UnpackAhead();  // stops
+  UnpackAhead(const UnpackAhead&) = delete;
+  UnpackAhead& operator=(const UnpackAhead&) = delete;
+
+ private:
+  std::jthread thread_;
 };
 
 }  // namespace dash::builder

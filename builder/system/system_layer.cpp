@@ -35,7 +35,7 @@ class LowerTrees {
  public:
   LowerTrees(const Workbench& bench, const std::vector<oci::Layer>& layers) {
     Snapshots snapshots(bench.store.snapshots(), bench.store.layers());
-    for (const auto& layer : layers) trees_.push_back(snapshots.layer(layer, bench.stop));
+    trees_ = snapshots.layers(layers, bench.stop);
   }
   bool has(const std::string& path) const {
     return std::ranges::any_of(trees_, [&](const fs::path& tree) { return has(tree, path); });

@@ -21,6 +21,7 @@ import re
 import subprocess
 import sys
 import tarfile
+import tempfile
 import zipfile
 
 RATTLER = "py-rattler==0.28.0"
@@ -75,6 +76,21 @@ class Package:
         else:
             original = next(entry for entry in self.paths if entry["_path"] == target)
             self.paths.append(original | {"_path": path})
+
+    def add_bytecode(self):
+        """What packages for one Python bring: a .pyc of each module, made where the package was built."""
+        with tempfile.TemporaryDirectory() as scratch:
+            for entry, content in self.entries:
+                if entry.name.endswith(".py") and entry.isreg():
+                    path = pathlib.Path(scratch, entry.name)
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    path.write_bytes(content)
+                    os.utime(path, (entry.mtime, entry.mtime))
+            # Fails for some: there are files that show what does not compile.
+            subprocess.run([f"/usr/bin/python{PYTHON}", "-m", "compileall", "-qq", "-j0", "lib"], cwd=scratch, check=False,
+                           env={"PYTHONHASHSEED": "0"})
+            for path in sorted(pathlib.Path(scratch).rglob("*.pyc")):
+                self.add(str(path.relative_to(scratch)), path.read_bytes())
 
     def info_files(self):
         files = {"index.json": json.dumps(self.index), **self.info}

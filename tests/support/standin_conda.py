@@ -162,6 +162,7 @@ def python_package():
     package.add(sysconfig, content.replace(b"prefix_scheme = 'posix_local'", b"prefix_scheme = 'posix_prefix'"))
     line = f"import site, sys; site.addsitedir(sys.prefix + '/lib/python{PYTHON}/site-packages')\n"
     package.add(f"lib/python{PYTHON}/dist-packages/_conda_layout.pth", line.encode())
+    package.add_bytecode()
     return package
 
 
@@ -196,6 +197,9 @@ def make_channel(directory, wheels):
     for wheel in wheels:
         package = conda_channel.from_wheel(wheel, arch_only=True)
         package.index["depends"] = [f"python >={PYTHON},<4", *dependencies(wheel)]
+        # Modules of the others are compiled when they are installed, as those of noarch packages are.
+        if package.index["name"] in INSTALLED:
+            package.add_bytecode()
         packages.append(package)
     for package in packages:
         add(package, "tar.bz2")
