@@ -1,7 +1,7 @@
 # Debian packages that this project needs, by purpose, and how to install them. Sourced by the other scripts.
 
 BUILD_PACKAGES="g++ cmake ninja-build ccache pkg-config git
-  libarchive-dev libssl-dev libzstd-dev libcurl4-openssl-dev libdeflate-dev zlib1g-dev
+  libarchive-dev libssl-dev libzstd-dev libcurl4-openssl-dev libdeflate-dev zlib1g-dev libbz2-dev
   nlohmann-json3-dev libboost-filesystem-dev libtomlplusplus-dev libcli11-dev catch2"
 RUN_PACKAGES="crun mmdebstrap python3 python3-pip ca-certificates"
 SERVE_PACKAGES="containerd runc curl"

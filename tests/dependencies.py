@@ -16,6 +16,7 @@ ALLOWED = {
 THIRD_PARTY = {
     r"<curl/": {"registry"},
     r"<archive": {"base"},
+    r"<bzlib": {"base"},
     r"<openssl/": {"base"},
     r"<zstd": {"oci"},
     r"<libdeflate": {"oci", "builder"},

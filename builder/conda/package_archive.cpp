@@ -1,5 +1,6 @@
 #include "builder/conda/package_archive.hpp"
 
+#include "base/bzip2.hpp"
 #include "base/checksum.hpp"
 #include "base/error.hpp"
 #include "base/text.hpp"
@@ -9,12 +10,10 @@
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <memory>
 
 #include <fcntl.h>
 #include <nlohmann/json.hpp>
-#include <sys/mman.h>
 
 namespace dash::builder {
 namespace {
@@ -107,14 +106,13 @@ class PackageArchive::Reading {
       auto source = oci::make_decompressor(std::make_unique<FileSource>(options_.decoded), name_);
       return read_tar(*source);
     }
-    FileSource file(archive);
-    ArchiveReader decoder(file, ArchiveReader::Format::raw, name_);
-    if (!decoder.next()) fail("it is empty");
-    if (options_.decoded.empty()) return read_tar(decoder.content());
+    const MappedFile file(archive);
+    const auto decoder = make_bzip2_source(file.bytes(), name_, options_.pool);
+    if (options_.decoded.empty()) return read_tar(*decoder);
     make_directories(options_.decoded.parent_path());
     TempFile kept(options_.decoded.parent_path());
     const auto compressor = oci::make_compressor({oci::Algorithm::zstd, 1}, kept, *options_.pool);
-    CopyingSource source(decoder.content(), *compressor);
+    CopyingSource source(*decoder, *compressor);
     read_tar(source);
     compressor->finish();
     kept.commit(options_.decoded);
@@ -122,12 +120,7 @@ class PackageArchive::Reading {
 
   void finish(PackageArchive& package) {
     content_.flush();
-    package.size_ = static_cast<std::size_t>(content_.size());
-    if (package.size_ > 0) {
-      void* map = ::mmap(nullptr, package.size_, PROT_READ, MAP_SHARED, content_.fd(), 0);
-      if (map == MAP_FAILED) throw system_error(concat("mapping ", options_.content.string()), errno);
-      package.map_ = static_cast<const std::byte*>(map);
-    }
+    package.content_ = MappedFile(content_.fd(), options_.content.string());
     // Files of info were needed so far because others may be hard links to them.
     for (auto& [path, file] : files_) {
       if (path.starts_with(kInfo))
@@ -265,17 +258,13 @@ PackageArchive::PackageArchive(const fs::path& archive, const ReadPackageOptions
   reading.finish(*this);
 }
 
-PackageArchive::~PackageArchive() {
-  if (map_ != nullptr) ::munmap(const_cast<std::byte*>(map_), size_);
-}
-
 const ArchivedFile* PackageArchive::find(std::string_view path) const {
   const auto found = std::ranges::lower_bound(files_, path, {}, &ArchivedFile::path);
   return found == files_.end() || found->path != path ? nullptr : &*found;
 }
 
 Bytes PackageArchive::content(const ArchivedFile& file) const {
-  return Bytes(map_, size_).subspan(file.offset, file.size);
+  return content_.bytes().subspan(file.offset, file.size);
 }
 
 const std::string* PackageArchive::info(std::string_view name) const {

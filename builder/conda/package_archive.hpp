@@ -3,6 +3,7 @@
 
 #include "base/archive.hpp"
 #include "base/file.hpp"
+#include "base/mapped_file.hpp"
 #include "base/sha256.hpp"
 
 #include <cstdint>
@@ -48,7 +49,6 @@ struct ReadPackageOptions {
 class PackageArchive {
  public:
   PackageArchive(const fs::path& archive, const ReadPackageOptions& options);
-  ~PackageArchive();
   PackageArchive(const PackageArchive&) = delete;
   PackageArchive& operator=(const PackageArchive&) = delete;
 
@@ -66,8 +66,7 @@ class PackageArchive {
   fs::path content_file_;
   std::vector<ArchivedFile> files_;
   std::map<std::string, std::string, std::less<>> info_;
-  const std::byte* map_ = nullptr;
-  std::size_t size_ = 0;
+  MappedFile content_;
 };
 
 // Whether `name` is that of a conda package (".conda", ".tar.bz2").

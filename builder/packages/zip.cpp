@@ -4,14 +4,11 @@
 #include "base/text.hpp"
 
 #include <algorithm>
-#include <cerrno>
 #include <cstring>
 #include <optional>
 #include <utility>
 
-#include <fcntl.h>
 #include <libdeflate.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 
 namespace dash::builder {
@@ -86,43 +83,9 @@ bool ZipEntry::is_executable() const {
 }
 
 ZipReader::ZipReader(const fs::path& path, std::uint64_t largest_entry)
-    : path_(path), name_(path.filename().string()) {
-  const UniqueFd fd = open_file(path, O_RDONLY);
-  struct stat status {};
-  if (::fstat(fd.get(), &status) != 0) throw system_error(concat("reading ", path.string()), errno);
-  size_ = static_cast<std::size_t>(status.st_size);
-  if (size_ < kEndSize) fail("it is too short for a zip archive");
-  void* map = ::mmap(nullptr, size_, PROT_READ, MAP_SHARED, fd.get(), 0);
-  if (map == MAP_FAILED) throw system_error(concat("mapping ", path.string()), errno);
-  map_ = static_cast<const std::byte*>(map);
-  try {
-    read_directory(largest_entry);
-  } catch (...) {
-    ::munmap(map, size_);
-    throw;
-  }
-}
-
-ZipReader::~ZipReader() {
-  if (map_ != nullptr) ::munmap(const_cast<std::byte*>(map_), size_);
-}
-
-ZipReader::ZipReader(ZipReader&& other) noexcept
-    : path_(std::move(other.path_)),
-      name_(std::move(other.name_)),
-      map_(std::exchange(other.map_, nullptr)),
-      size_(other.size_),
-      entries_(std::move(other.entries_)),
-      index_(std::move(other.index_)) {}
-
-ZipReader& ZipReader::operator=(ZipReader&& other) noexcept {
-  std::swap(path_, other.path_);
-  std::swap(name_, other.name_);
-  std::swap(map_, other.map_);
-  std::swap(size_, other.size_);
-  std::swap(entries_, other.entries_);
-  std::swap(index_, other.index_);
-  return *this;
+    : path_(path), name_(path.filename().string()), map_(path) {
+  if (map_.bytes().size() < kEndSize) fail("it is too short for a zip archive");
+  read_directory(largest_entry);
 }
 
 void ZipReader::fail(const std::string& what) const {
@@ -132,7 +95,7 @@ void ZipReader::fail(const std::string& what) const {
 
 void ZipReader::read_directory(std::uint64_t largest_entry) {
   const Directory directory = find_directory();
-  const Bytes records = Bytes(map_, size_).subspan(directory.offset, directory.size);
+  const Bytes records = map_.bytes().subspan(directory.offset, directory.size);
   std::uint64_t total = 0;
   std::size_t at = 0;
   entries_.reserve(directory.entries);
@@ -153,10 +116,10 @@ void ZipReader::read_directory(std::uint64_t largest_entry) {
 }
 
 ZipReader::Directory ZipReader::find_directory() const {
-  const Bytes file(map_, size_);
+  const Bytes file = map_.bytes();
   // The end record is followed by a comment of up to 64 KiB that must reach exactly to the end of the file.
   std::optional<std::size_t> end;
-  const std::size_t highest = size_ - kEndSize;
+  const std::size_t highest = file.size() - kEndSize;
   for (std::size_t back = 0; back <= std::min<std::size_t>(highest, 0xffff) && !end; ++back)
     if (u32(file, highest - back) == kEndSignature && u16(file, highest - back + 20) == back)
       end = highest - back;
@@ -237,7 +200,7 @@ const ZipEntry* ZipReader::find(std::string_view path) const {
 }
 
 std::uint64_t ZipReader::data_offset(const ZipEntry& entry) const {
-  const Bytes file(map_, size_);
+  const Bytes file = map_.bytes();
   if (u32(file, entry.header_offset) != kLocalSignature)
     fail(concat("the header of ", entry.path, " is damaged"));
   return entry.header_offset + kLocalSize + u16(file, entry.header_offset + 26) +
@@ -245,7 +208,7 @@ std::uint64_t ZipReader::data_offset(const ZipEntry& entry) const {
 }
 
 Bytes ZipReader::data(const ZipEntry& entry) const {
-  return Bytes(map_, size_).subspan(data_offset(entry), entry.compressed_size);
+  return map_.bytes().subspan(data_offset(entry), entry.compressed_size);
 }
 
 Bytes ZipReader::stored(const ZipEntry& entry) const {

@@ -1,7 +1,7 @@
 // Random access to zip archives (PKWARE APPNOTE 6.3), as far as packages need it, on hostile input.
 #pragma once
 
-#include "base/file.hpp"
+#include "base/mapped_file.hpp"
 
 #include <cstdint>
 #include <string>
@@ -39,9 +39,6 @@ class ZipReader {
  public:
   // No entry may be larger than `largest_entry`.
   explicit ZipReader(const fs::path& path, std::uint64_t largest_entry = kMaxZipEntrySize);
-  ~ZipReader();
-  ZipReader(ZipReader&&) noexcept;
-  ZipReader& operator=(ZipReader&&) noexcept;
 
   const std::vector<ZipEntry>& entries() const { return entries_; }  // in the order of the archive
   // Index of a path, or nothing.
@@ -71,8 +68,7 @@ class ZipReader {
 
   fs::path path_;
   std::string name_;
-  const std::byte* map_ = nullptr;
-  std::size_t size_ = 0;
+  MappedFile map_;
   std::vector<ZipEntry> entries_;
   std::unordered_map<std::string_view, std::size_t> index_;
 };

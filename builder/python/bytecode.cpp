@@ -1,6 +1,7 @@
 #include "builder/python/bytecode.hpp"
 
 #include "base/error.hpp"
+#include "base/mapped_file.hpp"
 #include "base/text.hpp"
 #include "builder/python/bytecode_program.hpp"
 
@@ -20,8 +21,6 @@
 
 #include <fcntl.h>
 #include <nlohmann/json.hpp>
-#include <sys/mman.h>
-#include <sys/stat.h>
 
 namespace dash::builder {
 namespace {
@@ -333,17 +332,9 @@ Bytecode::Bytecode(const fs::path& path) {
     throw Error(ErrorCode::corrupt, concat(path.string(), " is damaged"))
         .with_hint("Remove the file; it is made again by the next build.");
   };
-  const UniqueFd fd = open_file(path, O_RDONLY);
-  struct stat status {};
-  if (::fstat(fd.get(), &status) != 0) throw system_error(concat("reading ", path.string()), errno);
-  const auto size = static_cast<std::size_t>(status.st_size);
-  if (size < kMagic.size()) fail();
-  void* map = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, fd.get(), 0);
-  if (map == MAP_FAILED) throw system_error(concat("mapping ", path.string()), errno);
-  // Owned by an object before anything can throw.
-  const std::shared_ptr<void> owner(map, [size](void* memory) { ::munmap(memory, size); });
-  Bytes rest(static_cast<const std::byte*>(map), size);
-  if (as_text(rest.first(kMagic.size())) != kMagic) fail();
+  const auto map = std::make_shared<const MappedFile>(path);
+  Bytes rest = map->bytes();
+  if (!as_text(rest).starts_with(kMagic)) fail();
   rest = rest.subspan(kMagic.size());
   while (!rest.empty()) {
     if (rest.size() < kHeaderSize) fail();
@@ -354,7 +345,7 @@ Bytecode::Bytecode(const fs::path& path) {
     if (pyc_size > 0) files_.emplace(as_text(rest.first(name_size)), rest.subspan(name_size, pyc_size));
     rest = rest.subspan(name_size + pyc_size);
   }
-  map_ = owner;
+  map_ = map;
 }
 
 std::optional<Bytes> Bytecode::find(std::string_view name) const {
