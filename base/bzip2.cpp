@@ -170,6 +170,11 @@ class Block {
     changed_.notify_all();
   }
 
+  bool is_done() {
+    const std::lock_guard lock(mutex_);
+    return state_ == State::done;
+  }
+
   std::optional<Buffer> get() {
     work();
     std::unique_lock lock(mutex_);
@@ -274,6 +279,10 @@ class Bzip2Source : public Source {
       crc_ = 0;
       return true;
     }
+    part.block->work();
+    // While another has it, those after it are there to be done.
+    for (const Part& later : parts_)
+      if (later.block && !part.block->is_done()) later.block->work();
     auto content = part.block->get();
     if (!content) content = decode_longer(part.block->range());
     crc_ = std::rotl(crc_, 1) ^
