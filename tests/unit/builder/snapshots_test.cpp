@@ -83,6 +83,55 @@ TEST_CASE("a wrong diff id or a damaged blob leaves no snapshot") {
   CHECK_FALSE(fs::exists(home.path() / (layer.diff_id.hex() + ".partial")));
 }
 
+TEST_CASE("several layers are unpacked side by side, with room asked for by one at a time") {
+  Blobs blobs;
+  TempDirectory home("/tmp");
+  std::vector<oci::Layer> layers;
+  for (const auto* name : {"a", "b", "c", "d", "e"}) layers.push_back(blobs.layer({{name, name}}));
+  layers.push_back(layers.front());  // one layer twice
+  int asking = 0;                    // a race would be seen by the thread sanitizer
+  int asked = 0;
+  Snapshots snapshots(home.path(), blobs.store, [&](std::uint64_t) {
+    CHECK(++asking == 1);
+    ++asked;
+    --asking;
+  });
+
+  SECTION("in their order") {
+    const auto trees = snapshots.layers(layers, {});
+    REQUIRE(trees.size() == layers.size());
+    for (std::size_t i = 0; i < trees.size(); ++i)
+      CHECK(trees[i] == *snapshots.find_layer(layers[i].diff_id));
+    CHECK(read_file(trees[3] / "d") == "d");
+    CHECK(asked == 5);
+    CHECK(snapshots.layers(layers, {}) == trees);
+    CHECK(asked == 5);
+  }
+  SECTION("the failure of one is that of all, and what is whole stays") {
+    layers[2].diff_id = oci::DiffId(sha256("something else"));
+    CHECK_THROWS_WITH(snapshots.layers(layers, {}),
+                      Catch::Contains("does not have the diff id that its image claims"));
+    CHECK_FALSE(snapshots.find_layer(layers[2].diff_id));
+    for (const auto& layer : layers)
+      CHECK_FALSE(fs::exists(home.path() / (layer.diff_id.hex() + ".partial")));
+    CHECK(snapshots.layers({layers[0], layers[4]}, {}).size() == 2);
+  }
+  SECTION("not when it is to stop") {
+    std::stop_source stop;
+    stop.request_stop();
+    CHECK_THROWS_AS(snapshots.layers(layers, stop.get_token()), Error);
+    CHECK(asked <= 1);
+  }
+  SECTION("ahead, where failures are left to who asks") {
+    auto wrong = layers;
+    wrong[1].diff_id = oci::DiffId(sha256("something else"));
+    { const UnpackAhead ahead(snapshots, wrong); }
+    { const UnpackAhead ahead(snapshots, layers); }
+    CHECK(snapshots.layers(layers, {}).size() == layers.size());
+    CHECK_THROWS_AS(snapshots.layers(wrong, {}), Error);
+  }
+}
+
 TEST_CASE("trees are kept by key; the first one stays") {
   Blobs blobs;
   TempDirectory home("/tmp");
