@@ -5,8 +5,10 @@ real_conda.py make DIRECTORY SOURCE PYTHON37    makes them below DIRECTORY, unle
     installers/miniconda/Miniconda3-4.5.12-Linux-x86_64.sh  Python, conda with what it needs, pip, setuptools, wheel
     channel/{linux-64,noarch}                               these, dash 2.15 and gunicorn with what they need, six twice,
                                                             humanize, and the odd packages of the tests
-real_conda.py compare DIRECTORY IMAGE SCRATCH   installs with the real conda what IMAGE (a directory of its layers' archives
-                                                in their order) has, at the same prefix, and compares file by file
+real_conda.py compare LAB METADATA REQUIREMENTS SCRATCH
+    compares the conda layers of an image, path by path, with what the old buildpack's sequence of commands makes with this
+    conda. LAB is what `make` printed, served; METADATA the --metadata-file of a build of an app with the file REQUIREMENTS;
+    DASH_BUILD_HOME and DASH_BUILD_CONDARC as they were in that build. Needs root, and a new directory SCRATCH
 
 SOURCE is a checkout of conda's source at the tag 4.5.12, PYTHON37 the prefix of a CPython 3.7 that was built for it
 (`make install`, pyenv); its shared libraries are the image's: the base image needs what Debian's python3 needs. The rest
@@ -168,30 +170,61 @@ def make(directory, source, python):
     return target
 
 
-def install_by_hand(root, installer, requirements, more=()):
-    """The old buildpack's sequence with the real conda in `root`, and then `more`; returns trees of the two stages."""
+# What the image has differently for reasons that docs/conda-packages.md has, or that are the build's.
+KNOWN = {
+    "what an installer or conda leaves behind": r"LICENSE\.txt|envs|conda-meta/initial-state\.explicit\.txt",
+    "the app's configuration, and conda's revisions with their times": r"\.condarc|conda-meta/(history|pinned)",
+}
+# Of records: conda 4.5 keeps no SHA-256, says the channel with its platform, and paths.json as it was for noarch packages.
+NOT_COMPARED = ("sha256", "channel")
+
+
+def install_by_hand(root, installer, requirements):
+    """The old buildpack's sequence with the real conda in `root`; returns the tree."""
     shutil.copy(installer, root.directory / "tmp/i.sh")
     shutil.copy(requirements, root.directory / "tmp")
     root.run("bash", "/tmp/i.sh", "-p", conda_channel.PREFIX, "-b")
-    runtime = root.tree()
     (root.prefix / "conda-meta/pinned").write_text(f"conda =={OLD[1]}\n")
     root.run("conda", "config", "--set", "auto_update_conda", "False")
     root.run("conda", "install", "-v", "--no-update-deps", "pip", "--yes")
     root.run("conda", "install", "-v", "--no-update-deps", "--file", "/tmp/" + requirements.name, "--yes")
-    for word in more:
-        root.run("conda", "install", "-v", "--no-update-deps", "--yes", word)
     root.run("conda", "clean", "-pt", "--yes")
-    return runtime, root.tree()
+    return root.tree()
 
 
-def differences(ours, theirs):
-    """What two trees have differently: {path: (ours, theirs)}, without byte code and conda's cache of packages."""
-    paths = (path for path in ours.keys() | theirs.keys() if not re.match(r"pkgs(/|$)|.*(\.pyc|/__pycache__)$", path))
-    return {path: (ours.get(path), theirs.get(path)) for path in sorted(paths) if ours.get(path) != theirs.get(path)}
+def is_compared(path):
+    return not re.fullmatch(r"pkgs(/.*)?|.*(\.pyc|/__pycache__)|conda-meta/.*\.json|" + "|".join(KNOWN.values()), path)
+
+
+def without_checks(entry):
+    """An entry point of `noarch: python`: conda's text strips what Windows adds to its name, ours does not."""
+    if entry is None or entry[2][:2] != b"#!":
+        return entry
+    return (*entry[:2], re.sub(rb"import re\n|    sys\.argv\[0\] = re\.sub.*\n", b"", entry[2]))
+
+
+def mapped(paths):
+    """paths.json of a noarch package as it is installed, without what only one of the two lists."""
+    place = {"site-packages/": SITE + "/", "python-scripts/": "bin/"}
+    out = {re.sub(r"^(site-packages/|python-scripts/)", lambda found: place[found[0]], name): entry for name, entry in paths.items()}
+    return {name: entry for name, entry in out.items() if entry[0] != "unix_python_entry_point"}
 
 
 def shown(entry):
     return "is not there" if entry is None else f"{entry[0]:o} {entry[1]:o} {entry[2][:300]!r} ({len(entry[2])} bytes)"
+
+
+def compare_records(ours, theirs):
+    """Lines that say how records in conda-meta differ."""
+    for name in sorted(ours.keys() | theirs.keys()):
+        if name not in ours or name not in theirs:
+            yield f"{name}: only in {'the image' if name in ours else 'what conda installed'}"
+            continue
+        one, other = ours[name], theirs[name]
+        for key in one.keys() - set(NOT_COMPARED):
+            values = [mapped(record[key]) if key == "paths" else record[key] for record in (one, other)]
+            if values[0] != values[1]:
+                yield f"{name}: {key}\n  image: {str(values[0])[:300]}\n  conda: {str(values[1])[:300]}"
 
 
 def compare(directory, metadata, requirements, scratch):
@@ -200,37 +233,34 @@ def compare(directory, metadata, requirements, scratch):
     from conda_apps import CONDA_STEPS, HandRoot
     from test_conda_proofs import records
 
-    build = json.loads(metadata.read_text())
-    store = pathlib.Path(os.environ["DASH_BUILD_HOME"]) / "layout/blobs/sha256"
+    blobs = pathlib.Path(os.environ["DASH_BUILD_HOME"]) / "layout/blobs/sha256"
     native, by_hand = HandRoot(scratch / "native"), HandRoot(scratch / "by-hand")
-    for layer in build["layers"]:
+    for layer in json.loads(metadata.read_text())["layers"]:
         if layer["step"] in CONDA_STEPS:
-            native.lay(store / layer["digest"][len("sha256:"):])
-    for root in native, by_hand:
-        (root.directory / "etc/conda").mkdir()
-        shutil.copy(os.environ["DASH_BUILD_CONDARC"], root.directory / "etc/conda/.condarc")
-    _, theirs = install_by_hand(by_hand, directory / f"installers/miniconda/{OLD[0]}-Linux-x86_64.sh", requirements)
+            native.lay(blobs / layer["digest"].removeprefix("sha256:"))
+    by_hand.directory.joinpath("etc/conda").mkdir()
+    shutil.copy(os.environ["DASH_BUILD_CONDARC"], by_hand.directory / "etc/conda/.condarc")
+    theirs = install_by_hand(by_hand, directory / f"installers/miniconda/{OLD[0]}-Linux-x86_64.sh", requirements)
     ours = native.tree()
-    found = differences(ours, theirs)
-    for path, (one, other) in found.items():
-        if not re.fullmatch(r"conda-meta/.*\.json", path):
-            print(f"{path}\n  image: {shown(one)}\n  conda: {shown(other)}")
-    one, other = records(ours), records(theirs)
-    for name in sorted(one.keys() | other.keys()):
-        for key in sorted({*one.get(name, ()), *other.get(name, ())}):
-            values = [side.get(name, {}).get(key) for side in (one, other)]
-            if values[0] != values[1]:
-                print(f"{name}: {key}\n  image: {str(values[0])[:300]}\n  conda: {str(values[1])[:300]}")
-    files = sum(1 for path in ours if not path.endswith(".pyc"))
-    print(f"{files} paths, {len(one)} records compared")
+    faults, paths = [], [path for path in sorted(ours.keys() | theirs.keys()) if is_compared(path)]
+    for path in paths:
+        one, other = ours.get(path), theirs.get(path)
+        if without_checks(one) != without_checks(other):
+            faults.append(f"{path}\n  image: {shown(one)}\n  conda: {shown(other)}")
+    compiled = [{path for path in side if path.endswith(".pyc") and not path.startswith("pkgs/")} for side in (ours, theirs)]
+    faults += [f"{path}: byte code of one of the two only" for path in sorted(compiled[0] ^ compiled[1])]
+    found = records(ours), records(theirs)
+    faults += compare_records(*found)
+    print("\n".join([*faults, f"{len(paths)} paths, {len(compiled[0])} .pyc, {len(found[0])} records, {len(faults)} differences"]))
+    return bool(faults)
 
 
 def main():
     command, *words = sys.argv[1:]
-    if command == "make":
-        print(make(*map(pathlib.Path, words)))
-    else:
-        compare(*map(pathlib.Path, words))
+    paths = map(pathlib.Path, words)
+    if command == "compare":
+        sys.exit(compare(*paths))
+    print(make(*paths))
 
 
 if __name__ == "__main__":
