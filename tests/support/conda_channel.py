@@ -77,7 +77,7 @@ class Package:
             original = next(entry for entry in self.paths if entry["_path"] == target)
             self.paths.append(original | {"_path": path})
 
-    def add_bytecode(self):
+    def add_bytecode(self, interpreter=f"/usr/bin/python{PYTHON}"):
         """What packages for one Python bring: a .pyc of each module, made where the package was built."""
         with tempfile.TemporaryDirectory() as scratch:
             for entry, content in self.entries:
@@ -87,7 +87,7 @@ class Package:
                     path.write_bytes(content)
                     os.utime(path, (entry.mtime, entry.mtime))
             # Fails for some: there are files that show what does not compile.
-            subprocess.run([f"/usr/bin/python{PYTHON}", "-m", "compileall", "-qq", "-j0", "lib"], cwd=scratch, check=False,
+            subprocess.run([interpreter, "-m", "compileall", "-qq", "-j0", "lib"], cwd=scratch, check=False,
                            env={"PYTHONHASHSEED": "0"})
             for path in sorted(pathlib.Path(scratch).rglob("*.pyc")):
                 self.add(str(path.relative_to(scratch)), path.read_bytes())
@@ -153,7 +153,7 @@ def host_python():
     return package
 
 
-def from_wheel(path, arch_only=False):
+def from_wheel(path, arch_only=False, python=PYTHON):
     """A package of a wheel; `arch_only`: for this Python alone, as all packages once were."""
     with zipfile.ZipFile(path) as wheel:
         names = [info for info in wheel.infolist() if not info.is_dir()]
@@ -162,9 +162,9 @@ def from_wheel(path, arch_only=False):
         metadata = email.message_from_bytes(wheel.read(dist_info + "/METADATA"))
         is_pure = not arch_only and "Root-Is-Purelib: true" in wheel.read(dist_info + "/WHEEL").decode()
         name = re.sub(r"[-_.]+", "-", metadata["Name"]).lower()
-        package = Package(name, metadata["Version"].replace("-", "_"), "py_0", [f"python >={PYTHON},<4"],
+        package = Package(name, metadata["Version"].replace("-", "_"), "py_0", [f"python >={python},<4"],
                           "python" if is_pure else None)
-        site = "site-packages" if is_pure else f"lib/python{PYTHON}/site-packages"
+        site = "site-packages" if is_pure else f"lib/python{python}/site-packages"
         scripts = "python-scripts" if is_pure else "bin"
         for info in names:
             parts = info.filename.split("/")

@@ -108,7 +108,7 @@ for info in sorted(glob.glob(prefix + "/pkgs/*/info")):
             content = open(target, "rb").read()
             open(target, "wb").write(content.replace(replaced[path].encode(), prefix.encode()))
     record = json.load(open(info + "/repodata_record.json"))
-    record |= {"files": files, "link": {"source": package, "type": 1}, "paths_data": json.load(open(info + "/paths.json"))}
+    record.update(files=files, link={"source": package, "type": 1}, paths_data=json.load(open(info + "/paths.json")))
     os.makedirs(prefix + "/conda-meta", exist_ok=True)
     with open(prefix + "/conda-meta/" + os.path.basename(package) + ".json", "w") as file:
         json.dump(record, file, indent=1)
@@ -129,8 +129,8 @@ def get_wheels(directory):
     return sorted(directory.glob("*.whl"))
 
 
-def dependencies(wheel):
-    """What the wheel needs here, as conda says it."""
+def dependencies(wheel, python=PYTHON):
+    """What the wheel needs with this Python, as conda says it."""
     from pip._vendor.packaging.requirements import Requirement
 
     import email
@@ -139,7 +139,7 @@ def dependencies(wheel):
     with zipfile.ZipFile(wheel) as archive:
         name = next(name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
         metadata = email.message_from_bytes(archive.read(name))
-    environment = {"python_version": PYTHON, "python_full_version": PYTHON + ".2", "sys_platform": "linux", "extra": ""}
+    environment = {"python_version": python, "python_full_version": python + ".2", "sys_platform": "linux", "extra": ""}
     environment |= {"platform_system": "Linux", "os_name": "posix", "implementation_name": "cpython"}
     environment |= {"platform_python_implementation": "CPython", "platform_machine": "x86_64"}
     out = []
@@ -261,7 +261,7 @@ def write_installer(directory, name, content):
 
 
 def make_old(directory, packages):
-    packages = chosen(packages, OLD[1], ".tar.bz2")
+    """The installer of these packages, {file name: (path, record)}, in this order."""
     body = payload(packages, [member("preconda.tar.bz2", preconda(packages, [member("pkgs/.install.py", INSTALL.encode())]))])
     lines = OLD_HEADER.count("\n") + 1
     values = {"lines": lines, "md5": hashlib.md5(body).hexdigest()}
@@ -289,7 +289,7 @@ def make(directory):
     shutil.rmtree(target, ignore_errors=True)
     wheels = get_wheels(pathlib.Path(directory) / f"standin-wheels-{hashlib.sha256(' '.join(WHEELS).encode()).hexdigest()[:12]}")
     packages = make_channel(target, wheels)
-    make_old(target, packages)
+    make_old(target, chosen(packages, OLD[1], ".tar.bz2"))
     make_new(target, packages, *NEW)
     make_new(target, packages, *NEWEST)
     (target / "complete").touch()
