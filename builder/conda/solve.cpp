@@ -88,11 +88,12 @@ class Solver {
     };
     std::string errors;
     command.on_output = [&](std::string_view line) {
-      const std::string shown = public_text(line);
-      if (errors.size() < kMaxAnswer) errors += concat(shown, '\n');
-      bench_.log(request_.step, shown);
+      if (errors.size() < kMaxAnswer) errors += concat(public_text(line), '\n');
     };
     const SandboxResult result = bench_.sandbox.run(command, bench_.stop);
+    // Conda up to 4.5 ends what it does not do with an exception, and shows it.
+    if (!contains(errors, "DryRunExit"))
+      for (const auto line : split_lines(errors)) bench_.log(request_.step, std::string(line));
     if (output.find('{') == std::string::npos)
       throw Error(ErrorCode::step_failed, concat("conda failed with exit code ", result.exit_code))
           .with_output(errors.empty() ? result.tail : errors)

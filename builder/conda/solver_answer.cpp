@@ -71,6 +71,26 @@ std::string dist_of(const Json& package) {
   return concat(text_of(package, "name"), '-', text_of(package, "version"), '-', build);
 }
 
+// Where a package is. Up to 4.5 conda says of what it links only what the channel is called; its URL is with
+// what it fetches, which is everything, because no packages are kept where it looks for them.
+struct Place {
+  std::string base_url;
+  std::string subdir;
+};
+
+Place place_of(const Json& package, const std::vector<Json>& fetched) {
+  Place out{text_of(package, "base_url"), text_of(package, "platform")};
+  if (!out.base_url.empty() && !out.subdir.empty()) return out;
+  const auto dist = dist_of(package);
+  const auto channel = text_of(package, "channel");
+  for (const Json& one : fetched) {
+    if (dist_of(one) != dist) continue;
+    out = {text_of(one, "base_url"), text_of(one, "platform")};
+    if (text_of(one, "channel") == channel) break;
+  }
+  return out;
+}
+
 std::vector<Json> packages_of(const Json& actions, const char* key) {
   const auto found = actions.find(key);
   if (found == actions.end() || !found->is_array()) return {};
@@ -114,10 +134,11 @@ SolverAnswer parse_solver_answer(const std::string& text) {
   if (actions == nullptr) return out;
   const auto fetched = packages_of(*actions, "FETCH");
   for (const Json& package : packages_of(*actions, "LINK")) {
+    auto place = place_of(package, fetched);
     SolvedPackage solved{text_of(package, "name"),
                          dist_of(package),
-                         text_of(package, "base_url"),
-                         text_of(package, "platform"),
+                         std::move(place.base_url),
+                         std::move(place.subdir),
                          {},
                          {}};
     for (const Json& one : fetched)

@@ -24,7 +24,10 @@ namespace dash::builder {
 namespace {
 
 // Part of the step's key: changes when the same inputs would give other layers.
-constexpr const char* kRecipe = "conda 1";
+constexpr const char* kRecipe = "conda 2";
+// Without it conda in the image would have itself renewed with whatever people install there.
+constexpr const char* kAutoUpdate = "auto_update_conda";
+constexpr const char* kAutoUpdateFile = "condarc.d/dash-build.yml";  // below the prefix
 
 // Packages of an installer that the store does not have any more come from the installer, not from the URL
 // that they had once.
@@ -220,6 +223,8 @@ class CondaPackagesStep : public Step {
     request.files = {{"conda-meta/history", conda_history(history)}};
     if (const auto pins = pinned(); !pins.empty()) request.files.push_back({"conda-meta/pinned", pins});
     if (!condarc.empty()) request.files.push_back({kCondarc, condarc});
+    if (!contains(condarc, kAutoUpdate))
+      request.files.push_back({kAutoUpdateFile, concat(kAutoUpdate, ": false\n")});
     std::ranges::sort(request.files, {}, &CondaInstallation::File::path);
     return install_conda_packages(bench_, solved == nullptr ? runtime : solved->lock, request);
   }
@@ -265,6 +270,10 @@ class CondaPackagesStep : public Step {
         concat("mkdir -p ", kCondaPrefix, "/conda-meta\n[ ! -s ", kCondaFilesDirectory, "/condarc ] || cp ",
                kCondaFilesDirectory, "/condarc ", kCondaPrefix, "/.condarc\n[ ! -s ", kCondaFilesDirectory,
                "/pinned ] || cp ", kCondaFilesDirectory, "/pinned ", kCondaPrefix, "/conda-meta/pinned\n");
+    if (!contains(files_.condarc, kAutoUpdate))
+      command.script += concat("[ -e ", kCondaPrefix, "/", kAutoUpdateFile, " ] || { mkdir -p ", kCondaPrefix,
+                               "/condarc.d && echo '", kAutoUpdate, ": false' >", kCondaPrefix, "/",
+                               kAutoUpdateFile, "; }\n");
     if (asks_for_something())
       command.script +=
           concat(kCondaPrefix, "/bin/conda install --yes --no-update-deps",

@@ -33,7 +33,7 @@ INSTALLER_DIFFERS = {
     "byte code: made natively as conda makes it, by this installer not at all": is_bytecode,
     "of the installer itself": lambda path: path in ("LICENSE.txt", "conda-meta/initial-state.explicit.txt"),
     "for environments that an image has not": below("envs"),
-    "conda's own version, as a build keeps it": lambda path: path == "conda-meta/pinned",
+    "conda's own version, as a build keeps it": lambda path: path == "conda-meta/pinned" or below("condarc.d")(path),
     "the runtime as conda's first revision; this installer leaves the file empty": lambda path: path == "conda-meta/history",
 }
 # Where conda, which is py-rattler here, installs something else.

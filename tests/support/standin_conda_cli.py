@@ -155,6 +155,15 @@ def dist_of(record):
     return f"{record.name.normalized}-{record.version}-{record.build}"
 
 
+def linked_as(record):
+    """In what is linked and unlinked conda 4.5 has the channel's name instead of its URL."""
+    if version_key(VERSION) >= [4, 6]:
+        return described(record)
+    base_url = record.url.rsplit("/", 2)[0]
+    named = base_url in configuration().get("default_channels", [])
+    return described(record) | {"base_url": None, "platform": None, "channel": "defaults" if named else base_url}
+
+
 def described(record):
     base_url = record.url.rsplit("/", 2)[0]
     return {
@@ -205,8 +214,8 @@ async def install(options):
         answer["dry_run"] = True
     if linked or unlinked:
         answer["actions"] = {
-            "FETCH": [fetched(record) for record in linked], "LINK": [described(record) for record in linked],
-            "PREFIX": str(PREFIX), "UNLINK": [described(record) for record in unlinked]}
+            "FETCH": [fetched(record) for record in linked], "LINK": [linked_as(record) for record in linked],
+            "PREFIX": str(PREFIX), "UNLINK": [linked_as(record) for record in unlinked]}
     else:
         answer["message"] = "All requested packages already installed."
     if (linked or unlinked) and not options.dry_run:
@@ -217,6 +226,8 @@ async def install(options):
         write_history(specs, linked, unlinked)
     if options.json:
         print(json.dumps(answer, indent=2, sort_keys=True))
+        if options.dry_run and version_key(VERSION) < [4, 6]:
+            print(json.dumps({"exception_name": "DryRunExit", "message": "Dry run exiting"}, indent=2), file=sys.stderr)
     else:
         for sign, some in (("-", unlinked), ("+", linked)):
             for record in some:

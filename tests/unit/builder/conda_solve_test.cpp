@@ -33,7 +33,7 @@ std::string names(const std::vector<CondaPackageUrl>& packages) {
 
 }  // namespace
 
-TEST_CASE("conda's answer before 4.7 names no URLs") {
+TEST_CASE("conda's answer in 4.6 names no files") {
   const auto answer = parse_solver_answer(R"({"actions": {
     "FETCH": [{"base_url": "https://c.example/main", "dist_name": "six-1.16.0-py37_0", "name": "six"}],
     "LINK": [{"base_url": "https://c.example/main", "build_number": 0, "build_string": "py37_0", "channel": "main",
@@ -48,6 +48,29 @@ TEST_CASE("conda's answer before 4.7 names no URLs") {
   // conda 4.4
   CHECK(parse_solver_answer(R"({"actions": [{"LINK": [], "UNLINK": [{"name": "a"}]}], "success": true})")
             .unlinked.size() == 1);
+}
+
+TEST_CASE("conda's answer up to 4.5 says where packages are of those that it fetches") {
+  const std::string fetched =
+      R"({"base_url": "https://c.example/free", "channel": "defaults", "dist_name": "six-1.16.0-py37_0",
+       "name": "six", "platform": "linux-64"},
+      {"base_url": "https://d.example/main", "channel": "https://d.example/main", "dist_name": "six-1.16.0-py37_0",
+       "name": "six", "platform": "noarch"})";
+  const auto text = [&](const std::string& channel, const std::string& fetch) {
+    return concat(
+        R"({"actions": {"FETCH": [)", fetch,
+        R"(], "LINK": [{"base_url": null, "platform": null, "channel": ")", channel,
+        R"(", "dist_name": "six-1.16.0-py37_0", "name": "six"}]}, "dry_run": true, "success": true})");
+  };
+  for (const auto& [channel, base_url, subdir] :
+       {std::tuple("defaults", "https://c.example/free", "linux-64"),
+        std::tuple("https://d.example/main", "https://d.example/main", "noarch")}) {
+    const auto answer = parse_solver_answer(text(channel, fetched));
+    REQUIRE(answer.linked.size() == 1);
+    CHECK(answer.linked[0].base_url == base_url);
+    CHECK(answer.linked[0].subdir == subdir);
+  }
+  CHECK_THROWS_WITH(parse_solver_answer(text("defaults", "")), "conda's answer cannot be read");
 }
 
 TEST_CASE("conda's answer since 4.7 has records") {
