@@ -104,6 +104,7 @@ D
   eval "$(ours "$work/kept" "$1")" >/dev/null
   change="sed -i \"s/six==.*/six==1.17.0  # \$(date +%s%N)/\""
   cp -r "$1/." "$work/changed"
+  eval "$bud --layers '$work/old'" >/dev/null 2>&1 # keeps its layers
   row dash-build "" "$(again kept); $change '$work/changed/conda-requirements.txt'" "$(ours "$work/store" "$work/changed")"
   row "buildpack, buildah bud" "" "$change '$work/old/conda-requirements.txt'" "$bud --layers '$work/old'"
 }

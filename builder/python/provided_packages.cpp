@@ -18,8 +18,30 @@ namespace {
 
 using Json = nlohmann::json;
 
-// Any Python 3.6 runs it. Prints a list of [name, version, paths, lines of metadata].
-constexpr const char* kProgram = R"(import csv, email, glob, importlib.util, json, os, sys, sysconfig
+// Any Python 3.6 runs these. Prints a list of [name, version, place of the metadata, lines of metadata].
+constexpr const char* kList = R"(import email, glob, json, os, sysconfig
+site = sysconfig.get_path("purelib")
+out = []
+for info in sorted(glob.glob(site + "/*.dist-info") + glob.glob(site + "/*.egg-info")):
+    metadata = next((p for p in (info + "/METADATA", info + "/PKG-INFO", info) if os.path.isfile(p)), None)
+    if metadata is None:
+        continue
+    with open(metadata, encoding="utf-8", errors="replace") as file:
+        message = email.message_from_string(file.read())
+    name, version = message["Name"], message["Version"]
+    if not name or not version:
+        continue
+    fields = ["%s: %s" % (key, " ".join(value.split()))
+              for key in ("Requires-Python", "Requires-Dist", "Provides-Extra")
+              for value in message.get_all(key, [])]
+    out.append([name, version, info, fields])
+print(json.dumps(out))
+)";
+
+// For each place in its arguments the package's files, with what was compiled of them, relative to the root;
+// a directory that has nothing else stands for all that is in it. Nothing for one that does not list its
+// files.
+constexpr const char* kFiles = R"(import csv, importlib.util, json, os, sys, sysconfig
 site = sysconfig.get_path("purelib")
 
 def recorded(info):
@@ -47,20 +69,9 @@ def gathered(files):
     return sorted(out)
 
 out = []
-for info in sorted(glob.glob(site + "/*.dist-info") + glob.glob(site + "/*.egg-info")):
-    metadata = next((p for p in (info + "/METADATA", info + "/PKG-INFO", info) if os.path.isfile(p)), None)
-    if metadata is None:
-        continue
-    with open(metadata, encoding="utf-8", errors="replace") as file:
-        message = email.message_from_string(file.read())
-    name, version = message["Name"], message["Version"]
-    if not name or not version:
-        continue
+for info in sys.argv[1:]:
     paths = gathered(recorded(info)) if os.path.isfile(info + "/RECORD") else []
-    fields = ["%s: %s" % (key, " ".join(value.split()))
-              for key in ("Requires-Python", "Requires-Dist", "Provides-Extra")
-              for value in message.get_all(key, [])]
-    out.append([name, version, [path[1:] for path in paths], fields])
+    out.append([path[1:] for path in paths])
 print(json.dumps(out))
 )";
 
@@ -81,24 +92,11 @@ std::string value_of(std::string_view line, std::string_view key) {
 
 ProvidedPackages::ProvidedPackages(const Workbench& bench, const std::vector<oci::Layer>& layers,
                                    const Interpreter& interpreter, const std::string& step)
-    : wheels_(bench.store.work_directory()) {
-  SandboxCommand command;
-  command.layers = layers;
-  command.argv = {interpreter.executable, "-I", "-S", "-c", kProgram};
-  command.environment = {"LANG=C.UTF-8", "PYTHONDONTWRITEBYTECODE=1", "PYTHONUTF8=1"};
-  std::string output;
-  command.on_stdout_bytes = [&](std::string_view bytes) { output += bytes; };
-  const auto result = bench.sandbox.run(command, bench.stop);
-  const Json list = Json::parse(output, nullptr, false);
-  if (result.exit_code != 0 || !list.is_array())
-    throw Error(
-        ErrorCode::step_failed,
-        concat("listing the Python packages that conda installed failed with exit code ", result.exit_code))
-        .with_output(result.tail)
-        .with_hint("Python 3.6 or newer is needed for requirements.txt in a conda app.");
+    : layers_(layers), interpreter_(interpreter.executable), wheels_(bench.store.work_directory()) {
+  const Json list = Json::parse(ask(bench, kList, {}));
   for (const Json& one : list) {
     Package package{normal_package_name(one.at(0).get<std::string>()), one.at(1).get<std::string>(),
-                    one.at(2).get<std::vector<std::string>>()};
+                    one.at(2).get<std::string>()};
     const auto wheel =
         stand_in_wheel(package.name, package.version, one.at(3).get<std::vector<std::string>>());
     if (contains(wheel.file_name, "/")) continue;  // no requirement can mean that
@@ -110,6 +108,26 @@ ProvidedPackages::ProvidedPackages(const Workbench& bench, const std::vector<oci
   const auto same_name = [](const Package& a, const Package& b) { return a.name == b.name; };
   packages_.erase(std::unique(packages_.begin(), packages_.end(), same_name), packages_.end());
   bench.log(step, concat(packages_.size(), " Python packages are there from conda"));
+}
+
+// What one of the programs prints: a JSON array.
+std::string ProvidedPackages::ask(const Workbench& bench, const char* program,
+                                  const std::vector<std::string>& arguments) const {
+  SandboxCommand command;
+  command.layers = layers_;
+  command.argv = {interpreter_, "-I", "-S", "-c", program};
+  command.argv.insert(command.argv.end(), arguments.begin(), arguments.end());
+  command.environment = {"LANG=C.UTF-8", "PYTHONDONTWRITEBYTECODE=1", "PYTHONUTF8=1"};
+  std::string output;
+  command.on_stdout_bytes = [&](std::string_view bytes) { output += bytes; };
+  const auto result = bench.sandbox.run(command, bench.stop);
+  if (result.exit_code != 0 || !Json::accept(output) || !output.starts_with('['))
+    throw Error(
+        ErrorCode::step_failed,
+        concat("listing the Python packages that conda installed failed with exit code ", result.exit_code))
+        .with_output(result.tail)
+        .with_hint("Python 3.6 or newer is needed for requirements.txt in a conda app.");
+  return output;
 }
 
 const ProvidedPackages::Package* ProvidedPackages::find(const std::string& name) const {
@@ -147,25 +165,33 @@ void ProvidedPackages::remove_from(Lock& lock) const {
 }
 
 std::optional<oci::Layer> ProvidedPackages::hide(const Workbench& bench, const Lock& lock) const {
+  std::vector<const Package*> replaced;
+  std::vector<std::string> places;
+  for (const LockedPackage& locked : lock.packages)
+    if (const Package* package = find(locked.name)) {
+      replaced.push_back(package);
+      places.push_back(package->place);
+    }
+  if (replaced.empty()) return std::nullopt;
+  const auto files = Json::parse(ask(bench, kFiles, places)).get<std::vector<std::vector<std::string>>>();
   const auto before = [](const std::string& a, const std::string& b) { return oci::layer_path_less(a, b); };
   std::map<std::string, std::string, decltype(before)> entries(before);  // what is hidden, by its whiteout
-  for (const LockedPackage& locked : lock.packages) {
-    const Package* package = find(locked.name);
-    if (package == nullptr) continue;
-    if (package->paths.empty())
+  for (std::size_t i = 0; i < replaced.size(); ++i) {
+    const Package* package = replaced[i];
+    const auto& paths = files.at(i);
+    if (paths.empty())
       throw Error(ErrorCode::unsupported,
                   concat("requirements.txt needs another ", package->name, " than conda's ", package->version,
                          ", which has no list of its files and cannot be uninstalled"))
           .with_hint(concat("Write the version that is needed into conda-requirements.txt, or leave ",
                             package->name, " out of requirements.txt."));
-    for (const std::string& path : package->paths) {
+    for (const std::string& path : paths) {
       const auto slash = path.rfind('/') + 1;
       entries.emplace(concat(path.substr(0, slash), ".wh.", path.substr(slash)), path);
       for (auto end = path.find('/'); end != std::string::npos; end = path.find('/', end + 1))
         entries.emplace(path.substr(0, end), "");
     }
   }
-  if (entries.empty()) return std::nullopt;
   oci::LayerWriter writer(bench.layer_settings());
   for (const auto& [path, hidden] : entries) {
     if (!hidden.empty()) {

@@ -33,13 +33,15 @@ class ProvidedPackages {
   struct Package {
     std::string name;     // normalised
     std::string version;  // as its metadata has it
-    // Its files, with what was compiled of them, relative to the root; a directory that has nothing else
-    // stands for all that is in it. Empty when it does not list its files.
-    std::vector<std::string> paths;
+    std::string place;    // of its metadata, in the layers
   };
 
+  std::string ask(const Workbench& bench, const char* program,
+                  const std::vector<std::string>& arguments) const;
   const Package* find(const std::string& name) const;
 
+  std::vector<oci::Layer> layers_;
+  std::string interpreter_;        // its program
   TempDirectory wheels_;           // of each package a wheel with nothing but its metadata
   std::vector<Package> packages_;  // sorted by name
 };

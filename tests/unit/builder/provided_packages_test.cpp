@@ -18,9 +18,9 @@ constexpr const char* kSite = "app/.heroku/miniconda/lib/python3.11/site-package
 // Dash, six and a package of an egg-info, as the interpreter lists them.
 ProvidedPackages provided_by(TestBench& test) {
   test.sandbox.expect([](const SandboxCommand& command, const fs::path&) {
-    command.on_stdout_bytes(concat(R"([["Dash", "2.0", [")", kSite, R"(/dash"], ["Requires-Dist: six"]],)",
-                                   R"(["old.egg", "1", [], []], ["../x", "1", [], []], ["six", "1.15.0", [")",
-                                   kSite, R"(/six.py", ")", kSite, R"(/six-1.15.0.dist-info"], []]])"));
+    command.on_stdout_bytes(
+        R"([["Dash", "2.0", "/dash.dist-info", ["Requires-Dist: six"]], ["old.egg", "1", "/old.egg-info", []],
+            ["../x", "1", "/x.dist-info", []], ["six", "1.15.0", "/six.dist-info", []]])");
     return SandboxResult{};
   });
   return {test.bench, {}, {}, "python-packages"};
@@ -66,7 +66,12 @@ TEST_CASE("what conda provides is taken out of a lock") {
 TEST_CASE("what pip replaces is hidden") {
   TestBench test;
   const auto provided = provided_by(test);
-  CHECK_FALSE(provided.hide(test.bench, lock_of(package("flask", "3.0"))));
+  CHECK_FALSE(provided.hide(test.bench, lock_of(package("flask", "3.0"))));  // and nobody is asked for files
+  test.sandbox.expect([](const SandboxCommand& command, const fs::path&) {
+    CHECK(command.argv.back() == "/six.dist-info");
+    command.on_stdout_bytes(concat(R"([[")", kSite, R"(/six.py", ")", kSite, R"(/six-1.15.0.dist-info"]])"));
+    return SandboxResult{};
+  });
   const auto layer = provided.hide(test.bench, lock_of(package("flask", "3.0") + package("six", "1.16.0")));
   REQUIRE(layer);
   const auto root = test.home.path() / "root";
@@ -79,6 +84,10 @@ TEST_CASE("what pip replaces is hidden") {
   CHECK_FALSE(fs::exists(root / kSite / "six-1.15.0.dist-info"));
   CHECK(fs::exists(root / kSite / "other.py"));
 
+  test.sandbox.expect([](const SandboxCommand& command, const fs::path&) {
+    command.on_stdout_bytes("[[]]");
+    return SandboxResult{};
+  });
   CHECK(brief_error_of([&] { provided.hide(test.bench, lock_of(package("old-egg", "2"))); }) ==
         "unsupported: requirements.txt needs another old-egg than conda's 1, which has no list of its files "
         "and cannot be uninstalled");
