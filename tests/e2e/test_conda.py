@@ -21,6 +21,7 @@ class CondaTest(CondaCase):
         self.assertIn("@EXPLICIT\n", lock)
         self.assertRegex(lock, rf"(?m)^{re.escape(self.url)}/channel/linux-64/dash-3\.3\.0-py_0\.tar\.bz2#[0-9a-f]{{32}}$")
         self.assertIn(f"{standin_conda.URL}/linux-64/conda-4.5.12-py311_0.tar.bz2#", lock)
+        self.assertNotIn("DryRunExit", first["log"])
         pip_lock = self.lock(first, "python-packages")
         self.assertEqual(re.findall(r'(?m)^name = "(.*)"', pip_lock), ["pyfiglet"])
         self.check_image(archive)
@@ -52,6 +53,7 @@ class CondaTest(CondaCase):
 
         self.assertIn("/app/.heroku/miniconda/bin/python", run("python", "-c", "import sys; print(sys.executable)"))
         self.assertIn("conda 4.5.12", run("conda", "--version"))
+        self.assertEqual(run("cat", "/app/.heroku/miniconda/condarc.d/dash-build.yml"), "auto_update_conda: false\n")
         listed = {entry["name"]: entry["version"] for entry in json.loads(run("conda", "list", "--json"))}
         self.assertEqual((listed["dash"], listed["six"], listed["conda"]), ("3.3.0", "1.16.0", "4.5.12"))
         self.assertIn("No broken requirements found", run("python", "-m", "pip", "check"))
