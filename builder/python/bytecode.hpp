@@ -59,7 +59,7 @@ struct CompilerSettings {
   // SandboxCommand::extra_layers; called when there is something to compile, by a thread of the compiler; may
   // be empty.
   std::function<std::vector<fs::path>()> extra_layers;
-  std::string executable;  // of the interpreter, in these
+  std::string executable;             // of the interpreter, in these
   std::vector<fs::path> directories;  // of the host, where the files are
   std::string place;                  // where the sources are installed: a part of what decides the bytes
   // Times of the sources in the image. Interpreters before 3.7, which know no hashes, find it in their .pyc
