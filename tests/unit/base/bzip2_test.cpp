@@ -4,6 +4,7 @@
 #include "base/text.hpp"
 #include "base/thread_pool.hpp"
 #include "tests/support/conda_fixture.hpp"
+#include "tests/support/content.hpp"
 
 #include <bit>
 
@@ -11,21 +12,9 @@
 
 using namespace dash;
 using dash::testing::bzip2_bytes;
+using dash::testing::noise;
 
 namespace {
-
-// Does not compress, so that there are many blocks.
-std::string noise(std::size_t size) {
-  std::string out(size, '\0');
-  std::uint64_t state = 88172645463325252;
-  for (char& byte : out) {
-    state ^= state << 13U;
-    state ^= state >> 7U;
-    state ^= state << 17U;
-    byte = static_cast<char>(state);
-  }
-  return out;
-}
 
 std::string decoded(const std::string& file, ThreadPool* pool) {
   const auto source = make_bzip2_source(as_bytes(file), "x.bz2", pool);
