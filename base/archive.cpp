@@ -143,10 +143,6 @@ ArchiveReader::ArchiveReader(Source& source, Format format, std::string name)
     case Format::ar:
       archive_read_support_format_ar(state.handle);
       break;
-    case Format::raw:
-      archive_read_support_format_raw(state.handle);
-      archive_read_support_filter_bzip2(state.handle);
-      break;
   }
   state.check(
       archive_read_open2(state.handle, &state, nullptr, State::read_callback, State::skip_callback, nullptr));

@@ -33,8 +33,7 @@ struct ArchiveEntry {
 // Reads one archive front to back. Damaged or truncated input throws Error(corrupt) that names the archive.
 class ArchiveReader {
  public:
-  // `raw`: no archive but compressed content: one entry that is what comes out.
-  enum class Format { tar, zip, ar, raw };
+  enum class Format { tar, zip, ar };
 
   // `source` must outlive the reader. `name` is for messages.
   ArchiveReader(Source& source, Format format, std::string name);

@@ -173,7 +173,7 @@ def make(directory, source, python):
 # What the image has differently for reasons that docs/conda-packages.md has, or that are the build's.
 KNOWN = {
     "what an installer or conda leaves behind": r"LICENSE\.txt|envs|conda-meta/initial-state\.explicit\.txt",
-    "the app's configuration, and conda's revisions with their times": r"\.condarc|conda-meta/(history|pinned)",
+    "the app's configuration, and conda's revisions with their times": r"\.condarc|condarc\.d(/.*)?|conda-meta/(history|pinned)",
 }
 # Of records: conda 4.5 keeps no SHA-256, says the channel with its platform, and paths.json as it was for noarch packages.
 NOT_COMPARED = ("sha256", "channel")

@@ -1,18 +1,19 @@
 #include "cli/build_registry.hpp"
 
 #include "base/error.hpp"
+#include "base/task_group.hpp"
 #include "base/text.hpp"
 #include "cli/push_summary.hpp"
 #include "cli/registry_access.hpp"
 #include "oci/image_copy.hpp"
 #include "oci/overlay_store.hpp"
 #include "registry/blob_fetch.hpp"
+#include "registry/blob_progress.hpp"
 #include "registry/image_source.hpp"
 #include "registry/pusher.hpp"
 #include "registry/registry_client.hpp"
 #include "registry/registry_error.hpp"
 #include "registry/repository_store.hpp"
-#include "registry/transfer_group.hpp"
 
 #include <algorithm>
 #include <chrono>
@@ -103,7 +104,7 @@ void BuildRegistry::fetch(const std::vector<oci::Descriptor>& blobs, const oci::
   auto wanted = blobs;
   std::ranges::stable_sort(wanted, std::greater(), &oci::Descriptor::size);
   auto& source = client(from);
-  registry::TransferGroup group(stop_);
+  TaskGroup group(stop_);
   group.for_each(source.session().transfers(), wanted.size(), [&](std::size_t i) {
     if (to.contains(wanted[i].digest)) return;
     registry::BlobProgress progress(events_, kFetch, wanted[i]);

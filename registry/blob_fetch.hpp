@@ -3,8 +3,8 @@
 
 #include "base/path.hpp"
 #include "oci/descriptor.hpp"
+#include "registry/blob_progress.hpp"
 #include "registry/registry_client.hpp"
-#include "registry/transfer_group.hpp"
 
 #include <cstdint>
 

@@ -1,8 +1,8 @@
 #include "registry/blob_placer.hpp"
 
 #include "base/error.hpp"
+#include "registry/blob_progress.hpp"
 #include "registry/registry_error.hpp"
-#include "registry/transfer_group.hpp"
 
 #include <optional>
 

@@ -2,12 +2,12 @@
 
 #include "base/error.hpp"
 #include "base/file.hpp"
+#include "base/task_group.hpp"
 #include "base/text.hpp"
 #include "base/thread_pool.hpp"
 #include "registry/base64.hpp"
 #include "registry/partial_file.hpp"
 #include "registry/redirects.hpp"
-#include "registry/transfer_group.hpp"
 
 #include <algorithm>
 #include <ctime>
@@ -197,7 +197,7 @@ void HttpFetcher::fetch(const std::vector<Download>& downloads, const Progress& 
                         std::stop_token stop) const {
   if (downloads.empty()) return;
   std::mutex mutex;
-  TransferGroup group(stop);
+  TaskGroup group(stop);
   ThreadPool threads(std::min<unsigned>(settings_.parallel, static_cast<unsigned>(downloads.size())));
   group.for_each(threads, downloads.size(), [&](std::size_t i) {
     const auto& download = downloads[i];

@@ -1,14 +1,15 @@
 #include "registry/puller.hpp"
 
 #include "base/error.hpp"
+#include "base/task_group.hpp"
 #include "base/text.hpp"
 #include "oci/image_copy.hpp"
 #include "oci/overlay_store.hpp"
 #include "registry/blob_fetch.hpp"
 #include "registry/blob_places.hpp"
+#include "registry/blob_progress.hpp"
 #include "registry/image_source.hpp"
 #include "registry/repository_store.hpp"
-#include "registry/transfer_group.hpp"
 
 #include <vector>
 
@@ -97,7 +98,7 @@ class Pull {
   EventSink& events_;
   oci::ImageLayout& to_;
   const PullOptions& options_;
-  TransferGroup group_;
+  TaskGroup group_;
   RegistryClient client_;
   LayoutFirst source_;
   std::mutex mutex_;

@@ -1,8 +1,8 @@
 #include "registry/pusher.hpp"
 
 #include "base/error.hpp"
+#include "base/task_group.hpp"
 #include "base/text.hpp"
-#include "registry/transfer_group.hpp"
 
 #include <algorithm>
 #include <map>
@@ -188,7 +188,7 @@ class SetPush {
   BlobPlacer& blobs_;
   std::span<const PushItem> items_;
   const PushOptions& options_;
-  TransferGroup group_;
+  TaskGroup group_;
   std::map<std::pair<std::string, std::string>, std::unique_ptr<RegistryClient>> clients_;
   std::vector<Image> images_;
   std::mutex mutex_;

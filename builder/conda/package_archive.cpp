@@ -109,12 +109,12 @@ class PackageArchive::Reading {
     const MappedFile file(archive);
     const auto decoder = make_bzip2_source(file.bytes(), name_, options_.pool);
     if (options_.decoded.empty()) return read_tar(*decoder);
-    make_directories(options_.decoded.parent_path());
-    TempFile kept(options_.decoded.parent_path());
+    TempFile kept(options_.content.parent_path());
     const auto compressor = oci::make_compressor({oci::Algorithm::zstd, 1}, kept, *options_.pool);
     CopyingSource source(*decoder, *compressor);
     read_tar(source);
     compressor->finish();
+    make_directories(options_.decoded.parent_path());
     kept.commit(options_.decoded);
   }
 

@@ -34,7 +34,7 @@ struct ArchivedFile {
 struct ReadPackageOptions {
   fs::path content;  // where the content file goes; it must not be there
   // A `.tar.bz2` is slow to read: once it was read its tar is kept here as zstd, and read from here again.
-  // Empty: it is not.
+  // Empty: it is not. On the file system of `content`.
   fs::path decoded;
   ThreadPool* pool = nullptr;                     // needed with `decoded`
   std::uint64_t limit = std::uint64_t{64} << 30;  // bytes that may come out

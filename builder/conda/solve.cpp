@@ -91,9 +91,10 @@ class Solver {
       if (errors.size() < kMaxAnswer) errors += concat(public_text(line), '\n');
     };
     const SandboxResult result = bench_.sandbox.run(command, bench_.stop);
-    // Conda up to 4.5 ends what it does not do with an exception, and shows it.
-    if (!contains(errors, "DryRunExit"))
-      for (const auto line : split_lines(errors)) bench_.log(request_.step, std::string(line));
+    // Conda up to 4.5 ends what it does not do with an exception, and shows it as JSON.
+    const std::size_t exit = errors.find("DryRunExit");
+    const std::string said = errors.substr(0, exit == std::string::npos ? exit : errors.rfind('{', exit));
+    for (const auto line : split_lines(said)) bench_.log(request_.step, std::string(line));
     if (output.find('{') == std::string::npos)
       throw Error(ErrorCode::step_failed, concat("conda failed with exit code ", result.exit_code))
           .with_output(errors.empty() ? result.tail : errors)

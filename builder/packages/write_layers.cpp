@@ -1,16 +1,15 @@
 #include "builder/packages/write_layers.hpp"
 
 #include "base/error.hpp"
+#include "base/task_group.hpp"
+#include "base/thread_pool.hpp"
 #include "builder/image_config.hpp"
 #include "oci/layer_writer.hpp"
 
 #include <algorithm>
-#include <atomic>
 #include <deque>
-#include <exception>
 #include <future>
 #include <stop_token>
-#include <thread>
 
 namespace dash::builder {
 namespace {
@@ -69,12 +68,11 @@ class ReadAhead {
 };
 
 oci::Layer write(const Workbench& bench, const std::vector<LayerEntry>& entries, std::uint64_t window,
-                 const std::stop_token& abandoned) {
+                 const std::stop_token& stop) {
   oci::LayerWriter writer(bench.layer_settings());
   ReadAhead content(bench.pool, entries, window);
   for (const LayerEntry& entry : entries) {
-    if (bench.stop.stop_requested() || abandoned.stop_requested())
-      throw Error(ErrorCode::canceled, "stopped while writing packages");
+    if (stop.stop_requested()) throw Error(ErrorCode::canceled, "stopped while writing packages");
     if (entry.read)
       writer.add(entry.entry, as_bytes(content.next()));
     else if (!entry.mapped.empty())
@@ -84,46 +82,6 @@ oci::Layer write(const Workbench& bench, const std::vector<LayerEntry>& entries,
   }
   return writer.finish();
 }
-
-// Writes layers on threads of its own: a layer must not be written inside a task of the pool.
-class Writers {
- public:
-  Writers(const Workbench& bench, std::size_t count, const ContentOfLayer& content,
-          const LayerWritten& written)
-      : bench_(bench), count_(count), content_(content), written_(written) {}
-
-  void run() {
-    const std::size_t threads_wanted = std::min<std::size_t>({count_, kMostWriters, bench_.pool.threads()});
-    window_ = kWindow / std::max<std::size_t>(threads_wanted, 1);
-    {
-      std::vector<std::jthread> threads;
-      for (std::size_t i = 0; i < threads_wanted; ++i) threads.emplace_back([this] { work(); });
-    }
-    if (failure_) std::rethrow_exception(failure_);
-  }
-
- private:
-  void work() noexcept {
-    for (std::size_t i = next_++; i < count_ && !failed_.stop_requested(); i = next_++) {
-      try {
-        const LayerContent content = content_(i);
-        written_(i, write(bench_, content.entries, window_, failed_.get_token()));
-      } catch (...) {
-        // Of the first: the others stop because of it.
-        if (failed_.request_stop()) failure_ = std::current_exception();
-      }
-    }
-  }
-
-  const Workbench& bench_;
-  std::size_t count_;
-  const ContentOfLayer& content_;
-  const LayerWritten& written_;
-  std::uint64_t window_ = 0;
-  std::atomic<std::size_t> next_ = 0;
-  std::stop_source failed_;
-  std::exception_ptr failure_;  // written once, read after the threads
-};
 
 }  // namespace
 
@@ -179,12 +137,19 @@ std::vector<LayerEntry> LayerEntries::finish() && {
 }
 
 oci::Layer write_layer(const Workbench& bench, const LayerContent& content) {
-  return write(bench, content.entries, kWindow, {});
+  return write(bench, content.entries, kWindow, bench.stop);
 }
 
 void write_layers(const Workbench& bench, std::size_t count, const ContentOfLayer& content,
                   const LayerWritten& written) {
-  Writers(bench, count, content, written).run();
+  const auto threads =
+      static_cast<unsigned>(std::min<std::size_t>({count, kMostWriters, bench.pool.threads()}));
+  ThreadPool writers(threads);  // a layer must not be written inside a task of the bench's pool
+  TaskGroup group(bench.stop);
+  group.for_each(writers, count, [&](std::size_t i) {
+    const LayerContent made = content(i);
+    written(i, write(bench, made.entries, kWindow / writers.threads(), group.stop()));
+  });
 }
 
 }  // namespace dash::builder

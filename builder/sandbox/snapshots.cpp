@@ -3,13 +3,14 @@
 #include "base/background_source.hpp"
 #include "base/error.hpp"
 #include "base/sha256.hpp"
+#include "base/task_group.hpp"
 #include "base/text.hpp"
+#include "base/thread_pool.hpp"
 #include "oci/compression.hpp"
 #include "oci/extract.hpp"
 #include "oci/lease.hpp"
 
 #include <algorithm>
-#include <atomic>
 #include <cerrno>
 #include <chrono>
 #include <cstdio>
@@ -62,7 +63,7 @@ constexpr std::uint64_t kUsualRatio = 4;
 
 // Layers that are unpacked at once. Each has a thread that inflates and one that makes files, which is what
 // takes long and what several threads can do at once.
-constexpr std::size_t kUnpackers = 2;
+constexpr unsigned kUnpackers = 2;
 
 // Unpacks the layer's blob while checking it against both of its digests. Inflating and hashing have a thread
 // of their own beside the one that writes files.
@@ -142,44 +143,25 @@ fs::path Snapshots::layer(const oci::Layer& layer, std::stop_token stop) {
 }
 
 std::vector<fs::path> Snapshots::layers(const std::vector<oci::Layer>& layers, std::stop_token stop) {
-  std::vector<oci::Layer> missing;
-  for (const auto& layer : layers)
-    if (!find_layer(layer.diff_id)) missing.push_back(layer);
-  unpack_missing(std::move(missing), stop);
-  std::vector<fs::path> out;
-  for (const auto& layer : layers) out.push_back(this->layer(layer, stop));
-  return out;
-}
-
-void Snapshots::unpack_missing(std::vector<oci::Layer> layers, std::stop_token stop) {
+  std::vector<fs::path> out(layers.size());
+  std::vector<std::size_t> missing;
+  for (std::size_t i = 0; i < layers.size(); ++i) {
+    if (auto found = find_layer(layers[i].diff_id))
+      out[i] = std::move(*found);
+    else
+      missing.push_back(i);
+  }
+  if (missing.empty()) return out;
   std::vector<oci::Descriptor> blobs;
-  for (const auto& layer : layers) blobs.push_back(layer.blob);
+  for (const auto i : missing) blobs.push_back(layers[i].blob);
   blobs_.expect(blobs);
   // The largest first, so that none is left alone at the end.
-  std::ranges::stable_sort(layers, std::greater(), [](const oci::Layer& layer) { return layer.blob.size; });
-  std::atomic<std::size_t> next = 0;
-  std::stop_source failed;
-  const std::stop_callback stopped(stop, [&] { failed.request_stop(); });
-  std::mutex mutex;
-  std::exception_ptr failure;
-  const auto work = [&]() noexcept {
-    for (std::size_t i = next++; i < layers.size() && !failed.stop_requested(); i = next++) {
-      try {
-        layer(layers[i], failed.get_token());
-      } catch (...) {
-        const std::lock_guard lock(mutex);
-        if (!failure) failure = std::current_exception();
-        failed.request_stop();
-      }
-    }
-  };
-  {
-    std::vector<std::jthread> threads;
-    for (std::size_t i = 1; i < std::min<std::size_t>(layers.size(), kUnpackers); ++i)
-      threads.emplace_back(work);
-    work();
-  }
-  if (failure) std::rethrow_exception(failure);
+  std::ranges::stable_sort(missing, std::greater(), [&](std::size_t i) { return layers[i].blob.size; });
+  ThreadPool unpackers(kUnpackers);
+  TaskGroup group(stop);
+  group.for_each(unpackers, missing.size(),
+                 [&](std::size_t i) { out[missing[i]] = layer(layers[missing[i]], group.stop()); });
+  return out;
 }
 
 fs::path Snapshots::path_of_tree(std::string_view key) const {

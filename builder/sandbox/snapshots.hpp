@@ -21,8 +21,8 @@ namespace dash::builder {
 // the same time. A directory appears complete and verified, or not at all; what a killed build left behind is
 // removed by the next one that wants the same snapshot. Snapshots are a cache and not synced to disk: each is
 // marked with the run of the kernel that made it, and made anew after a restart. The mark's time says when it
-// was used last. Safe to use from several
-// threads.
+// was used last. Safe
+// to use from several threads.
 class Snapshots {
  public:
   // Called before a layer is unpacked with about the room it takes, by one thread at a time; throws when
@@ -48,7 +48,6 @@ class Snapshots {
   fs::path keep_tree(std::string_view key, const fs::path& tree);
 
  private:
-  void unpack_missing(std::vector<oci::Layer> layers, std::stop_token stop);
   fs::path path_of_tree(std::string_view key) const;
   std::optional<fs::path> claim(const fs::path& tree) const;
   FileLock lock(const fs::path& snapshot, std::stop_token stop) const;

@@ -25,8 +25,6 @@ namespace {
 
 // Part of the step's key: changes when the same inputs would give other layers.
 constexpr const char* kRecipe = "conda 2";
-// Without it conda in the image would have itself renewed with whatever people install there.
-constexpr const char* kAutoUpdate = "auto_update_conda";
 constexpr const char* kAutoUpdateFile = "condarc.d/dash-build.yml";  // below the prefix
 
 // Packages of an installer that the store does not have any more come from the installer, not from the URL
@@ -160,6 +158,13 @@ class CondaPackagesStep : public Step {
     return out;
   }
 
+  // Nothing where the app says it itself. Without it conda in the image would have itself renewed with
+  // whatever people install there.
+  std::string auto_update() const {
+    constexpr const char* kKey = "auto_update_conda";
+    return contains(files_.condarc, kKey) ? "" : concat(kKey, ": false\n");
+  }
+
   bool asks_for_something() const {
     return files_.requirements && (explicit_ || !conda_requirements(*files_.requirements).lines.empty());
   }
@@ -223,8 +228,7 @@ class CondaPackagesStep : public Step {
     request.files = {{"conda-meta/history", conda_history(history)}};
     if (const auto pins = pinned(); !pins.empty()) request.files.push_back({"conda-meta/pinned", pins});
     if (!condarc.empty()) request.files.push_back({kCondarc, condarc});
-    if (!contains(condarc, kAutoUpdate))
-      request.files.push_back({kAutoUpdateFile, concat(kAutoUpdate, ": false\n")});
+    if (const auto text = auto_update(); !text.empty()) request.files.push_back({kAutoUpdateFile, text});
     std::ranges::sort(request.files, {}, &CondaInstallation::File::path);
     return install_conda_packages(bench_, solved == nullptr ? runtime : solved->lock, request);
   }
@@ -264,16 +268,15 @@ class CondaPackagesStep : public Step {
     write_file(work.path() / "condarc", for_conda(files_.condarc));
     write_file(work.path() / "kept-condarc", files_.condarc);
     write_file(work.path() / "pinned", pinned());
+    write_file(work.path() / "auto-update", auto_update());
     AppCommand command;
     command.step = kCondaPackagesStep;
-    command.script =
-        concat("mkdir -p ", kCondaPrefix, "/conda-meta\n[ ! -s ", kCondaFilesDirectory, "/condarc ] || cp ",
-               kCondaFilesDirectory, "/condarc ", kCondaPrefix, "/.condarc\n[ ! -s ", kCondaFilesDirectory,
-               "/pinned ] || cp ", kCondaFilesDirectory, "/pinned ", kCondaPrefix, "/conda-meta/pinned\n");
-    if (!contains(files_.condarc, kAutoUpdate))
-      command.script += concat("[ -e ", kCondaPrefix, "/", kAutoUpdateFile, " ] || { mkdir -p ", kCondaPrefix,
-                               "/condarc.d && echo '", kAutoUpdate, ": false' >", kCondaPrefix, "/",
-                               kAutoUpdateFile, "; }\n");
+    command.script = concat("mkdir -p ", kCondaPrefix, "/conda-meta ", kCondaPrefix, "/condarc.d\n[ ! -s ",
+                            kCondaFilesDirectory, "/condarc ] || cp ", kCondaFilesDirectory, "/condarc ",
+                            kCondaPrefix, "/.condarc\n[ ! -s ", kCondaFilesDirectory, "/pinned ] || cp ",
+                            kCondaFilesDirectory, "/pinned ", kCondaPrefix, "/conda-meta/pinned\n[ ! -s ",
+                            kCondaFilesDirectory, "/auto-update ] || cp ", kCondaFilesDirectory,
+                            "/auto-update ", kCondaPrefix, '/', kAutoUpdateFile, '\n');
     if (asks_for_something())
       command.script +=
           concat(kCondaPrefix, "/bin/conda install --yes --no-update-deps",

@@ -1,9 +1,10 @@
 #include "registry/bundle/bundle_reader.hpp"
 
 #include "base/error.hpp"
+#include "base/task_group.hpp"
 #include "base/text.hpp"
 #include "oci/tar_writer.hpp"
-#include "registry/transfer_group.hpp"
+#include "registry/blob_progress.hpp"
 
 #include <algorithm>
 #include <set>
@@ -69,7 +70,7 @@ std::vector<std::string> BundleReader::verify(ThreadPool& pool, EventSink& event
                                               const std::stop_token& stop) const {
   const auto& blobs = plan_.blobs();
   std::vector<std::string> faults(blobs.size());
-  TransferGroup(stop).for_each(pool, blobs.size(), [&](std::size_t i) {
+  TaskGroup(stop).for_each(pool, blobs.size(), [&](std::size_t i) {
     try {
       check_blob(blobs[i], stop);
       BlobProgress(events, "verify", blobs[i].blob).finish();

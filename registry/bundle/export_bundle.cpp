@@ -1,11 +1,12 @@
 #include "registry/bundle/export_bundle.hpp"
 
 #include "base/error.hpp"
+#include "base/task_group.hpp"
 #include "base/text.hpp"
 #include "oci/reference.hpp"
 #include "oci/tar_writer.hpp"
+#include "registry/blob_progress.hpp"
 #include "registry/bundle/part_files.hpp"
-#include "registry/transfer_group.hpp"
 
 #include <algorithm>
 #include <atomic>
@@ -140,7 +141,7 @@ BundleExport::BundleExport(RegistrySession& session, const std::vector<BundleIte
   for (std::size_t at = 0; at < items.size(); at += kImagesAtOnce) {
     const auto piece = std::span(items).subspan(at, std::min(kImagesAtOnce, items.size() - at));
     std::vector<ImageContents> contents(piece.size());
-    TransferGroup(stop_).for_each(session_.transfers(), piece.size(), [&](std::size_t i) {
+    TaskGroup(stop_).for_each(session_.transfers(), piece.size(), [&](std::size_t i) {
       with_context(concat("while reading ", piece[i].name),
                    [&] { contents[i] = read_contents(*piece[i].from, piece[i].image); });
     });
@@ -182,7 +183,7 @@ ExportReport BundleExport::write(const fs::path& file, std::uint64_t part_size) 
   for (const auto& planned : plan_->blobs()) order.push_back(&planned);
   std::stable_sort(order.begin(), order.end(),
                    [](const auto* a, const auto* b) { return a->blob.size > b->blob.size; });
-  TransferGroup(stop_).for_each(session_.transfers(), order.size(), [&](std::size_t i) {
+  TaskGroup(stop_).for_each(session_.transfers(), order.size(), [&](std::size_t i) {
     std::uint64_t kept = 0;
     write_blob(files, *order[i], kept);
     resumed += kept;

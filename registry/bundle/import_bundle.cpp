@@ -1,10 +1,10 @@
 #include "registry/bundle/import_bundle.hpp"
 
 #include "base/error.hpp"
+#include "base/task_group.hpp"
 #include "base/text.hpp"
 #include "oci/tar_writer.hpp"
 #include "registry/bundle/passing_blob.hpp"
-#include "registry/transfer_group.hpp"
 
 #include <algorithm>
 #include <map>
@@ -196,7 +196,7 @@ class Import {
       if (wanted.contains(blob.blob.digest)) all.push_back({nullptr, &blob});
     std::vector<std::string> missing(all.size());
     std::mutex mutex;
-    TransferGroup(stop_).for_each(session_.transfers(), all.size(), [&](std::size_t i) {
+    TaskGroup(stop_).for_each(session_.transfers(), all.size(), [&](std::size_t i) {
       if (all[i].image != nullptr) {
         const auto name = name_of(*all[i].image);
         if (!destination_.client(name).resolve(all[i].image->image.digest.to_string()))
@@ -230,7 +230,7 @@ class Import {
 
   std::vector<bool> present_images() {
     std::vector<char> there(names_.size());
-    TransferGroup(stop_).for_each(session_.transfers(), names_.size(), [&](std::size_t i) {
+    TaskGroup(stop_).for_each(session_.transfers(), names_.size(), [&](std::size_t i) {
       const auto& digest = index_.images[i].image.digest;
       const auto found =
           destination_.client(names_[i]).resolve(names_[i].tag.empty() ? digest.to_string() : names_[i].tag);

@@ -1,12 +1,12 @@
 #include "registry/bundle/registry_inventory.hpp"
 
 #include "base/error.hpp"
+#include "base/task_group.hpp"
 #include "base/text.hpp"
 #include "registry/bundle/registry_place.hpp"
 #include "registry/image_source.hpp"
 #include "registry/list_pages.hpp"
 #include "registry/registry_client.hpp"
-#include "registry/transfer_group.hpp"
 
 #include <algorithm>
 #include <map>
@@ -83,7 +83,7 @@ Inventory read_registry_inventory(RegistrySession& session, const std::string& t
       repositories.push_back({name.substr(place.prefix.size()), {}, {}});
   std::sort(repositories.begin(), repositories.end(),
             [](const auto& a, const auto& b) { return a.name < b.name; });
-  TransferGroup group(stop);
+  TaskGroup group(stop);
   group.for_each(session.transfers(), repositories.size(),
                  [&](std::size_t i) { read_repository(session, place, repositories[i], group.stop()); });
   Inventory out;
